@@ -1,0 +1,35 @@
+# Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
+.PHONY: run test check format bench lock clean
+BIN := .venv/bin
+
+run:
+	@./scripts/environment run
+	@exec $(BIN)/tikiwallet serve $(ARGS)
+
+test:
+	@./scripts/environment dev
+	@./scripts/system-tools
+	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest $(ARGS)
+
+check:
+	@./scripts/environment dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports
+
+format:
+	@./scripts/environment dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench:
+	@./scripts/environment run
+	@exec $(BIN)/tikiwallet bench $(ARGS)
+
+lock:
+	@./scripts/environment dev
+	./scripts/lock $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

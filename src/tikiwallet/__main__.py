@@ -1,0 +1,5 @@
+"""`python -m tikiwallet` is `tikiwallet`."""
+
+from tikiwallet.cli import main
+
+main()

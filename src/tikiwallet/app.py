@@ -1,0 +1,371 @@
+"""The only wiring: which parts a process is made of, in which order they start and stop."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from granian.constants import Interfaces, TaskImpl
+from granian.server.embed import Server
+from prometheus_client import REGISTRY
+
+from tikiwallet import logs
+from tikiwallet.config import Settings
+from tikiwallet.database.claims import Claim
+from tikiwallet.database.cluster import APP, LEDGER, OWNER
+from tikiwallet.database.embedded import EmbeddedServer
+from tikiwallet.database.migrate import migrate
+from tikiwallet.database.pool import Database, connect
+from tikiwallet.identity.housekeeping import prune
+from tikiwallet.identity.parts import Identity
+from tikiwallet.ledger.audit import Sealer, check_log_against_head
+from tikiwallet.ledger.heads import AuditMismatch
+from tikiwallet.ledger.link import LedgerLink, LinkServer
+from tikiwallet.ledger.term import RefusedToLead, TermOptions
+from tikiwallet.ledger.writer import Writer
+from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.pay import Payments
+from tikiwallet.payments.topups import TopUps
+from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.wallets.chart import Chart
+from tikiwallet.wallets.directory import WalletDirectory
+from tikiwallet.wallets.wallets import Wallets
+from tikiwallet.web.application import build_application
+from tikiwallet.web.fast import FastLane
+from tikiwallet.web.metrics import Latencies, build_registry
+from tikiwallet.web.parts import LedgerStanding, Parts
+from tikiwallet.worker.expiry import Expiry
+from tikiwallet.worker.schedule import Schedule, Task
+
+Say = Callable[[str], None]
+_BACKLOG = 4_096
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True)
+class Dsns:
+    """Where each role connects to; `server` is the embedded one, if that is used."""
+
+    app: str
+    ledger: str
+    owner: str
+    server: EmbeddedServer | None = None
+
+
+@asynccontextmanager
+async def open_database(
+    settings: Settings, say: Say = lambda _: None, *, migrating: bool = True
+) -> AsyncIterator[Dsns]:
+    """PostgreSQL, embedded or by URL, migrated. Stops the embedded one if nobody else uses it."""
+    server: EmbeddedServer | None = None
+    if settings.embedded:
+        server = await EmbeddedServer.start(settings.data_dir, settings.keys_dir, say)
+        dsns = Dsns(server.dsn(APP), server.dsn(LEDGER), server.dsn(OWNER), server)
+    else:
+        assert settings.database_url and settings.ledger_database_url and settings.migrate_url
+        dsns = Dsns(settings.database_url, settings.ledger_database_url, settings.migrate_url)
+    try:
+        if migrating:
+            for name in await migrate(dsns.owner):
+                say(f"migrated: {name}")
+        yield dsns
+    finally:
+        if server is not None:
+            await server.stop()
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings, say: Say = lambda _: None) -> AsyncIterator[Writer]:
+    """A writer in this process, leading: for programs that use the ledger and nothing else."""
+    async with open_database(settings, say) as dsns:
+        writer = make_writer(settings, dsns, patient=True)
+        await writer.start()
+        try:
+            await writer.leading.wait()
+            yield writer
+        finally:
+            await writer.stop()
+
+
+def make_writer(settings: Settings, dsns: Dsns, *, patient: bool) -> Writer:
+    """The writer of these settings, which refuses a log that contradicts the published heads."""
+
+    async def check_log(connection: asyncpg.Connection) -> None:
+        try:
+            await check_log_against_head(connection, settings.keys_dir)
+        except AuditMismatch as mismatch:
+            raise RefusedToLead(
+                f"the log does not agree with the last published head: {mismatch}. "
+                "Run `tikiwallet audit verify`; after restoring a backup, `tikiwallet restore`"
+            ) from mismatch
+
+    return Writer(
+        TermOptions(
+            dsns.ledger,
+            lease_seconds=settings.lease_ms / 1000,
+            hot_accounts=settings.hot_accounts,
+            check_log=check_log,
+        ),
+        patient=patient,
+    )
+
+
+async def serve(
+    settings: Settings, say: Say, *, api_only: bool = False, workers: int = 0
+) -> None:
+    """Serve the API until a signal; with the database, the writer and the worker inside, unless
+    `api_only`; `workers` more API processes share the port. Answers everything that was accepted
+    before it ends."""
+    stopping = _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        if not api_only:
+            stack.enter_context(Claim.exclusive(settings.data_dir, "serve"))
+        dsns = await stack.enter_async_context(
+            open_database(settings, say, migrating=not api_only)
+        )
+        ledger: Writer | LedgerLink
+        if api_only:
+            ledger = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
+            await ledger.start()
+        else:
+            ledger = make_writer(settings, dsns, patient=True)
+            await ledger.start()
+            link = LinkServer(ledger, settings.ledger_socket)
+            await link.start()
+            stack.push_async_callback(link.stop)
+        stack.push_async_callback(ledger.stop)
+        database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
+        stack.push_async_callback(database.close)
+        parts, application = _build(settings, dsns, database, ledger)
+        await parts.identity.start()
+        stack.push_async_callback(parts.identity.stop)
+        if isinstance(ledger, Writer):
+            await _until_leading(ledger, stopping, say)
+            schedule = Schedule(_tasks(settings, database, ledger, parts.topups))
+            schedule.start()
+            stack.push_async_callback(schedule.stop)
+            more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
+            stack.push_async_callback(asyncio.gather, *more)
+        if not stopping.is_set():
+            await _listen(settings, application, stopping, lambda: _welcome(settings, dsns, say))
+        say("stopping: answering what was accepted")
+
+
+async def run_ledger(settings: Settings, say: Say) -> None:
+    """Be the writer, or its standby, until a signal."""
+    stopping = _stop_on_signals()
+    async with open_database(settings, say) as dsns:
+        writer = make_writer(settings, dsns, patient=False)
+        await writer.start()
+        link = LinkServer(writer, settings.ledger_socket)
+        await link.start()
+        say("ledger: campaigning")
+        waiting = asyncio.create_task(writer.leading.wait())
+        await _first(waiting, stopping)
+        if not stopping.is_set():
+            say(f"ledger: leading, at {settings.ledger_socket}")
+            _quiet_collector()
+        await stopping.wait()
+        await writer.stop()
+        await link.stop()
+
+
+async def run_worker(settings: Settings, say: Say) -> None:
+    """Do the worker's tasks until a signal, with the writer reached over its socket."""
+    stopping = _stop_on_signals()
+    async with open_database(settings, say, migrating=False) as dsns:
+        link = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
+        await link.start()
+        database = await Database.connect(dsns.app, APP)
+        wallets = Wallets(database, link)
+        topups = TopUps(
+            database,
+            ledger=link,
+            wallets=wallets,
+            chart=Chart(link),
+            gateway=SandboxGateway(database),
+        )
+        schedule = Schedule(_tasks(settings, database, link, topups))
+        schedule.start()
+        say("worker: running")
+        await stopping.wait()
+        await schedule.stop()
+        await link.stop()
+        await database.close()
+
+
+def build_identity(settings: Settings, dsns: Dsns, database: Database) -> Identity:
+    """Identity, with codes going to the sandbox's inbox."""
+    return Identity.build(
+        database,
+        connect=lambda: connect(dsns.app, APP),
+        keys_dir=settings.keys_dir,
+        issuer=settings.public_url,
+        sender=SandboxInbox(database),
+        rate_limits=settings.rate_limits,
+    )
+
+
+def _build(
+    settings: Settings, dsns: Dsns, database: Database, ledger: Writer | LedgerLink
+) -> tuple[Parts, FastLane]:
+    identity = build_identity(settings, dsns, database)
+    wallets = Wallets(database, ledger)
+    directory = WalletDirectory(wallets)
+    gateway = SandboxGateway(database)
+    latencies = Latencies()
+    parts = Parts(
+        settings=settings,
+        database=database,
+        ledger=ledger,
+        identity=identity,
+        wallets=wallets,
+        directory=directory,
+        topups=TopUps(
+            database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
+        ),
+        latencies=latencies,
+        registry=build_registry(latencies, REGISTRY),
+        ledger_standing=lambda: _standing(ledger),
+        inbox=SandboxInbox(database),
+        card_sandbox=gateway,
+    )
+    lane = FastLane(
+        ledger=ledger,
+        payments=Payments(ledger, directory, wallets, identity.people, identity.pins),
+        directory=directory,
+        verifier=identity.verifier,
+        latencies=latencies,
+        rest=build_application(parts),
+    )
+    return parts, lane
+
+
+def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
+    if isinstance(ledger, LedgerLink):
+        return LedgerStanding("link" if ledger.connected.is_set() else "no writer", "the writer's")
+    if ledger.failure is not None:
+        return LedgerStanding("refused", str(ledger.failure))
+    return LedgerStanding("writer" if ledger.term is not None else "no term", ledger.durability())
+
+
+def _tasks(
+    settings: Settings, database: Database, ledger: Writer | LedgerLink, topups: TopUps
+) -> list[Task]:
+    sealer = Sealer(database, settings.keys_dir)
+    expiry = Expiry(database, ledger)
+
+    async def seal() -> bool:
+        await sealer.seal(await ledger.stable_n())
+        return False
+
+    async def expire() -> bool:
+        return await expiry.sweep() > 0
+
+    async def recover() -> bool:
+        return await topups.recover_due() > 0
+
+    async def tidy() -> bool:
+        await prune(database)
+        return False
+
+    return [
+        Task("seal", 1, seal),
+        Task("expire holds", 1, expire),
+        Task("recover top-ups", 1, recover),
+        Task("tidy", 3_600, tidy),
+    ]
+
+
+async def _until_leading(writer: Writer, stopping: asyncio.Event, say: Say) -> None:
+    """Wait for the term; a refusal to lead is said once and waited out."""
+    leading = asyncio.create_task(writer.leading.wait())
+    said = ""
+    while not leading.done() and not stopping.is_set():
+        await asyncio.wait({leading}, timeout=0.25)
+        if writer.failure is not None and str(writer.failure) != said:
+            said = str(writer.failure)
+            say(f"the ledger does not start: {said}")
+    leading.cancel()
+
+
+async def _first(task: asyncio.Task[bool], stopping: asyncio.Event) -> None:
+    other = asyncio.create_task(stopping.wait())
+    await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    other.cancel()
+
+
+async def _listen(
+    settings: Settings, application: FastLane, stopping: asyncio.Event, ready: Callable[[], None]
+) -> None:
+    server = Server(
+        application,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGINL,
+        # The Rust task loop answers requests with bodies in bursts: 99 in 100 took 30 times longer.
+        task_impl=TaskImpl.asyncio,
+        backlog=_BACKLOG,
+        backpressure=_BACKLOG,
+        websockets=False,
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    _quiet_collector()
+    ready()
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    server.stop()
+    await serving
+
+
+async def _keep_worker(stopping: asyncio.Event) -> None:
+    """One more API process on the same port, started anew should it end before its time."""
+    stopped = asyncio.create_task(stopping.wait())
+    while not stopping.is_set():
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tikiwallet", "serve", "--api-only"
+        )
+        ended = asyncio.create_task(process.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            _log.error("an API process ended", status=ended.result())
+            await asyncio.wait({stopped}, timeout=1)
+        else:
+            process.terminate()
+            await ended
+
+
+def _quiet_collector() -> None:
+    """Full collections stop every request for the length of a walk over all states; what lives now
+    lives on, and what comes is collected young."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 1_000)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _welcome(settings: Settings, dsns: Dsns, say: Say) -> None:
+    say(f"TikiWallet is at http://localhost:{settings.port}")
+    say(f"  data       {settings.data_dir}")
+    where = "embedded PostgreSQL" if dsns.server is not None else "PostgreSQL by URL"
+    say(f"  database   {where}")
+    say(f"  API        http://localhost:{settings.port}/docs")
+    if settings.sandbox:
+        say(f"  messages   http://localhost:{settings.port}/dev/inbox?phone=%2B6591234567")
+    say("  next       the walk in README.md: register two people, top up, pay")
+    say("  stop       Ctrl-C")
+    sys.stdout.flush()

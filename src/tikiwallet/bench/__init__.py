@@ -1,0 +1,1 @@
+"""`tikiwallet bench`: the product's own figures beside pgbench on the same server."""

@@ -1,0 +1,236 @@
+"""Settings: environment variables `TIKIWALLET_*`, read once into a frozen object.
+
+Every mistake becomes one line that says what is wrong and what to write instead; all of them are
+reported together, before anything is started.
+"""
+
+import difflib
+import ipaddress
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+PREFIX: Final = "TIKIWALLET_"
+NAMES: Final = (
+    "TIKIWALLET_DATABASE_URL",
+    "TIKIWALLET_DATA_DIR",
+    "TIKIWALLET_HOT_ACCOUNTS",
+    "TIKIWALLET_KEYS_DIR",
+    "TIKIWALLET_LEASE_MS",
+    "TIKIWALLET_LEDGER_DATABASE_URL",
+    "TIKIWALLET_LOG_LEVEL",
+    "TIKIWALLET_MIGRATE_URL",
+    "TIKIWALLET_PORT",
+    "TIKIWALLET_PUBLIC_URL",
+    "TIKIWALLET_RATE_LIMITS",
+    "TIKIWALLET_REDIS_URL",
+)
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class SettingsError(Exception):
+    """The environment asks for something impossible. `mistakes` holds one line each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What this process was told. URLs may hold passwords and stay out of `repr`."""
+
+    data_dir: Path
+    keys_dir: Path
+    port: int = 8000
+    host: str = "127.0.0.1"
+    database_url: str | None = field(default=None, repr=False)  # steps down to tikiwallet_app
+    ledger_database_url: str | None = field(default=None, repr=False)
+    migrate_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    public_url: str = "http://localhost:8000"  # no slash at the end
+    rate_limits: bool = True
+    hot_accounts: int = 250_000  # states the ledger's writer keeps in memory
+    lease_ms: int = 500
+    log_level: str = "info"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this installation runs its own PostgreSQL."""
+        return self.database_url is None
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether no real provider is set and nobody but this machine can connect."""
+        return is_loopback(self.host)
+
+    @property
+    def ledger_socket(self) -> Path:
+        """Where the ledger's writer listens for other processes of this machine."""
+        return self.data_dir / "run" / "ledger.sock"
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> "Settings":
+        """Settings from `env`; a variable set to nothing counts as not set.
+
+        Raises SettingsError with one line per mistake.
+        """
+        reader = _Reader(env)
+        reader.refuse_unknown()
+        data_dir = reader.folder("TIKIWALLET_DATA_DIR") or default_data_dir(env)
+        port = reader.number("TIKIWALLET_PORT", 8000, 1, 65_535)
+        database_url = reader.database("TIKIWALLET_DATABASE_URL")
+        ledger_url = reader.database("TIKIWALLET_LEDGER_DATABASE_URL")
+        migrate_url = reader.database("TIKIWALLET_MIGRATE_URL")
+        if database_url is None:
+            for name, url in (
+                ("TIKIWALLET_LEDGER_DATABASE_URL", ledger_url),
+                ("TIKIWALLET_MIGRATE_URL", migrate_url),
+            ):
+                if url is not None:
+                    reader.refuse(f"{name} is set but TIKIWALLET_DATABASE_URL is not: set both")
+        settings = cls(
+            data_dir=data_dir,
+            keys_dir=reader.folder("TIKIWALLET_KEYS_DIR") or data_dir / "keys",
+            port=port,
+            database_url=database_url,
+            ledger_database_url=ledger_url or database_url,
+            migrate_url=migrate_url or database_url,
+            redis_url=reader.redis("TIKIWALLET_REDIS_URL"),
+            public_url=reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}",
+            rate_limits=reader.switch("TIKIWALLET_RATE_LIMITS", default=True),
+            hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
+            lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
+            log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
+        )
+        if reader.mistakes:
+            raise SettingsError(reader.mistakes)
+        return settings
+
+
+def default_data_dir(env: Mapping[str, str], platform: str = sys.platform) -> Path:
+    """Where an installation keeps its data when TIKIWALLET_DATA_DIR does not say."""
+    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "TikiWallet"
+    data_home = env.get("XDG_DATA_HOME", "")
+    # A relative XDG_DATA_HOME is to be ignored, says the XDG base directory specification.
+    base = Path(data_home) if data_home.startswith("/") else home / ".local" / "share"
+    return base / "tikiwallet"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Reader:
+    """Reads single variables and collects what is wrong with them."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.mistakes: list[str] = []
+
+    def refuse(self, line: str) -> None:
+        self.mistakes.append(line)
+
+    def refuse_unknown(self) -> None:
+        for name in sorted(self.env):
+            if not name.upper().startswith(PREFIX) or name in NAMES:
+                continue
+            near = difflib.get_close_matches(name.upper(), NAMES, n=1, cutoff=0.75)
+            hint = f"did you mean {near[0]}?" if near else "remove it, or see the README for names"
+            self.refuse(f"{name} is not a setting: {hint}")
+
+    def text(self, name: str) -> str | None:
+        return self.env.get(name, "").strip() or None
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if "\0" in value:
+            self.refuse(f"{name} holds a NUL character: give the path of a folder")
+            return None
+        try:
+            path = Path(value).expanduser().absolute()
+        except RuntimeError:
+            self.refuse(f"{name}={value} names a home folder that does not exist")
+            return None
+        if path.exists() and not path.is_dir():
+            self.refuse(f"{name}={value} is a file: give the path of a folder")
+        return path
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and low <= int(value[:12]) <= high):
+            self.refuse(f"{name}={value} is not a whole number from {low} to {high}")
+            return default
+        return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        value = self.choice(name, "on" if default else "off", ("on", "off"))
+        return value == "on"
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = (self.text(name) or default).lower()
+        if value not in choices:
+            self.refuse(f"{name}={value} is not known: use one of {', '.join(choices)}")
+            return default
+        return value
+
+    def database(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        # Several hosts with ports (`a:5432,b:5432`) are fine for PostgreSQL but not for `split`.
+        scheme, separator, rest = value.partition("://")
+        if scheme not in ("postgresql", "postgres") or not separator or not rest.strip("/"):
+            self.refuse(f"{name} must look like postgresql://person:password@host:5432/tikiwallet")
+            return None
+        return value
+
+    def redis(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        parts = self._split(value)
+        if parts is None or parts.scheme not in ("redis", "rediss") or not parts.hostname:
+            self.refuse(f"{name} must look like redis://host:6379/0 (rediss:// with TLS)")
+            return None
+        return value
+
+    def public_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        parts = self._split(value)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            self.refuse(f"{name} must look like https://wallet.example.org")
+            return None
+        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+            self.refuse(f"{name} must hold scheme, host and port only, like https://{parts.netloc}")
+            return None
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            self.refuse(f"{name} must begin with https:// because {parts.hostname} is not loopback")
+            return None
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @staticmethod
+    def _split(value: str) -> SplitResult | None:
+        try:
+            parts = urlsplit(value)
+            _ = parts.port  # raises for a port out of range
+        except ValueError:
+            return None
+        return parts

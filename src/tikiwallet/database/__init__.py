@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, migrations, pools, and the one place that commits."""

@@ -1,0 +1,134 @@
+"""Migrations: numbered SQL files, each applied once, in its own database transaction.
+
+What was applied is recorded in `migration.applied` with a SHA-256 of the file. A file that was
+edited afterwards, or that this release does not know, stops everything: the schema is not what
+the code believes. Packages number their own ranges, so a lower number may arrive later.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from tikiwallet.database.pool import connect, transaction
+
+_LOCK: Final = 0x7469_6B69  # advisory lock of everybody who migrates; "tiki"
+_NAME: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+
+_RECORD: Final = """
+CREATE SCHEMA IF NOT EXISTS migration;
+CREATE TABLE IF NOT EXISTS migration.applied (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought up to date; the text is for whoever runs the installation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> bytes:
+        """What the file is recorded by; line ends do not count."""
+        return hashlib.sha256(self.sql.replace("\r\n", "\n").encode()).digest()
+
+
+def read_migrations(folder: Path | None = None) -> list[Migration]:
+    """The migrations of this release (or of `folder`) by number; MigrationError for odd files."""
+    place = folder or files("tikiwallet.database") / "migrations"
+    found: dict[int, Migration] = {}
+    for entry in sorted(place.iterdir(), key=lambda entry: entry.name):
+        if not entry.name.endswith(".sql"):
+            continue
+        match = _NAME.fullmatch(entry.name)
+        if match is None:
+            raise MigrationError(f"{entry.name}: name migrations like 0042_what_it_does.sql")
+        number = int(match[1])
+        if number in found:
+            raise MigrationError(f"{entry.name} and {found[number].name} share a number")
+        found[number] = Migration(number, entry.name, entry.read_text(encoding="utf-8"))
+    return [found[number] for number in sorted(found)]
+
+
+async def migrate(owner_dsn: str, folder: Path | None = None) -> list[str]:
+    """Apply what is missing and return the names of what was applied.
+
+    One process at a time does this; others wait for it. Raises MigrationError when a file fails or
+    the record does not fit the files; earlier files of the same run stay applied.
+    """
+    migrations = read_migrations(folder)
+    connection = await connect(owner_dsn, None, settings={"application_name": "tikiwallet migrate"})
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '10min'")
+        await connection.execute("SET client_min_messages = warning")
+        await connection.execute(_RECORD)
+        applied = await _check(connection, migrations)
+        missing = [one for one in migrations if one.number not in applied]
+        for one in missing:
+            await _apply(connection, one)
+        return [one.name for one in missing]
+    finally:
+        await connection.close()
+
+
+async def pending(dsn: str, role: str | None = None) -> list[str]:
+    """Names of migrations of this release that the database does not have yet."""
+    connection = await connect(dsn, role)
+    try:
+        if await connection.fetchval("SELECT to_regclass('migration.applied') IS NULL"):
+            return [one.name for one in read_migrations()]
+        applied = await _check(connection, read_migrations())
+        return [one.name for one in read_migrations() if one.number not in applied]
+    finally:
+        await connection.close()
+
+
+async def _check(connection: asyncpg.Connection, migrations: list[Migration]) -> set[int]:
+    """The numbers that are applied already, each with the content that this release has."""
+    known = {one.number: one for one in migrations}
+    rows = await connection.fetch(
+        "SELECT number, name, sha256 FROM migration.applied ORDER BY number"
+    )
+    for row in rows:
+        one = known.get(row["number"])
+        if one is None:
+            raise MigrationError(
+                f"the database has {row['name']}, which this release does not know: "
+                "it was used by a newer release; start that one"
+            )
+        if one.sha256 != row["sha256"]:
+            raise MigrationError(
+                f"{one.name} was edited after it was applied: put it back as it was, and write "
+                "the change as a new migration"
+            )
+    return {row["number"] for row in rows}
+
+
+async def _apply(connection: asyncpg.Connection, one: Migration) -> None:
+    try:
+        async with transaction(connection):
+            await connection.execute(one.sql)
+            await connection.execute(
+                "INSERT INTO migration.applied (number, name, sha256) VALUES ($1, $2, $3)",
+                one.number,
+                one.name,
+                one.sha256,
+            )
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{one.name} failed: {error}") from error

@@ -1,0 +1,1 @@
+"""People: phones, usernames, one-time codes, passwords, PINs, sessions and tokens."""

@@ -1,0 +1,122 @@
+"""One-time codes: six digits, kept as keyed hashes, five minutes, five tries."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from tikiwallet import clock
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.errors import Problem
+from tikiwallet.identity.keys import ServerSecret
+
+TRIES = 5
+LIFETIME = timedelta(minutes=5)
+
+_FORM = re.compile(r"[0-9]{6}", re.ASCII)
+
+
+class Purpose(StrEnum):
+    """What a code is for; decides the words of the message. `ALREADY_REGISTERED` has no code."""
+
+    REGISTER = "register"
+    ALREADY_REGISTERED = "already_registered"
+
+
+class CodeSender(Protocol):
+    """Brings a message to a phone: the sandbox's inbox, or an SMS provider."""
+
+    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> None:
+        """Send the words of `purpose`, with `code` where it has one, to the E.164 `phone`.
+        Returns when the provider has taken it; raises `CodeNotSent` when it did not."""
+        ...
+
+
+class CodeNotSent(Problem):
+    code = "code_not_sent"
+    title = "The message could not be sent; try again in a moment"
+
+
+class CodeWrong(Problem):
+    """`tries_left` says how many more may follow."""
+
+    code = "code_wrong"
+    title = "This code is wrong"
+
+
+class CodeExpired(Problem):
+    code = "code_expired"
+    title = "This code no longer works; ask for a new one"
+
+
+class Codes:
+    """Makes and checks one-time codes. The id of a code is that of what it confirms."""
+
+    def __init__(
+        self,
+        database: Database,
+        secret: ServerSecret,
+        now: Callable[[], int] = clock.now_us,
+    ) -> None:
+        self._database = database
+        self._key = secret.subkey("codes")
+        self._now = now
+
+    async def issue(self, connection: AnyConnection, id: str, purpose: Purpose) -> str:
+        """Keep a new code under the UUID `id` and return it, to be sent after the commit.
+
+        For `ALREADY_REGISTERED` what is kept looks the same and no code matches it.
+        """
+        code = f"{secrets.randbelow(1_000_000):06d}"
+        kept = self._hash(id, code)
+        if purpose is Purpose.ALREADY_REGISTERED:
+            kept = secrets.token_bytes(len(kept))
+        await connection.execute(
+            "INSERT INTO identity.code (id, purpose, hash, expires_at) VALUES ($1, $2, $3, $4)",
+            id,
+            purpose.value,
+            kept,
+            clock.from_us(self._now()) + LIFETIME,
+        )
+        return code
+
+    async def check(self, id: str, code: str) -> None:
+        """Count a try and return when `code` is the one under `id`; `use` then ends it.
+
+        Raises `CodeWrong`; `CodeExpired` when it is too old, used, tried too often or unknown.
+        """
+        if not _FORM.fullmatch(code):
+            raise CodeWrong("A code has six digits")
+        row = await self._database.fetchrow(
+            """
+            UPDATE identity.code SET tries = tries + 1
+            WHERE id = $1 AND used_at IS NULL AND tries < $2 AND expires_at > $3
+            RETURNING hash, tries
+            """,
+            id,
+            TRIES,
+            clock.from_us(self._now()),
+        )
+        if row is None:
+            raise CodeExpired
+        if not hmac.compare_digest(bytes(row["hash"]), self._hash(id, code)):
+            raise CodeWrong(tries_left=TRIES - int(row["tries"]))
+
+    async def use(self, connection: AnyConnection, id: str) -> None:
+        """End the code under `id`, once, in the caller's database transaction. Raises
+        `CodeExpired` when somebody else did."""
+        used = await connection.fetchval(
+            """
+            UPDATE identity.code SET used_at = $2 WHERE id = $1 AND used_at IS NULL RETURNING 1
+            """,
+            id,
+            clock.from_us(self._now()),
+        )
+        if used is None:
+            raise CodeExpired
+
+    def _hash(self, id: str, code: str) -> bytes:
+        return hmac.digest(self._key, f"{id} {code}".encode(), "sha256")

@@ -1,0 +1,29 @@
+"""Removes what identity no longer needs. A schedule calls it about once an hour."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from tikiwallet import clock
+from tikiwallet.database.pool import Database
+
+# Ended sessions are kept for questions about who was signed in.
+KEEP_SESSIONS = timedelta(days=90)
+
+_STATEMENTS = (
+    ("DELETE FROM identity.registration WHERE expires_at < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.reservation WHERE expires_at < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.code WHERE expires_at < $1", timedelta(hours=1)),
+    # No limit counts for longer than a day.
+    ("DELETE FROM identity.attempt WHERE last_at < $1", timedelta(days=2)),
+    ("DELETE FROM identity.revocation WHERE until < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.session WHERE expires_at < $1", KEEP_SESSIONS),
+    # A used token is kept while it could come back; after that it is unknown, and refused as such.
+    ("DELETE FROM identity.refresh WHERE expires_at < $1", timedelta(days=1)),
+)
+
+
+async def prune(database: Database, now: Callable[[], int] = clock.now_us) -> None:
+    """Delete what has run out; safe to call at any time, from several processes."""
+    at = clock.from_us(now())
+    for statement, keep in _STATEMENTS:
+        await database.execute(statement, at - keep)

@@ -1,0 +1,100 @@
+"""The services of identity, put together for whoever starts a process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tikiwallet import clock
+from tikiwallet.database.pool import Database
+from tikiwallet.identity.codes import Codes, CodeSender
+from tikiwallet.identity.hashing import Hashing
+from tikiwallet.identity.keys import load_server_secret, load_token_keys
+from tikiwallet.identity.limits import Limits
+from tikiwallet.identity.passwords import Passwords
+from tikiwallet.identity.people import People
+from tikiwallet.identity.pins import Pins
+from tikiwallet.identity.registration import Registration
+from tikiwallet.identity.revocations import Connect, Revocations
+from tikiwallet.identity.service_tokens import ServiceTokens
+from tikiwallet.identity.sessions import Sessions
+from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Everything that others use of identity, made over one database and one keys directory."""
+
+    people: People
+    registration: Registration
+    sessions: Sessions
+    service_tokens: ServiceTokens
+    pins: Pins
+    passwords: Passwords
+    limits: Limits
+    issuer: TokenIssuer
+    verifier: TokenVerifier
+    revocations: Revocations
+    hashing: Hashing
+
+    @classmethod
+    def build(
+        cls,
+        database: Database,
+        *,
+        connect: Connect,
+        keys_dir: Path,
+        issuer: str,
+        sender: CodeSender,
+        rate_limits: bool = True,
+        now: Callable[[], int] = clock.now_us,
+    ) -> Self:
+        """The parts, wired. `connect` opens an unpooled connection as the application (for ended
+        sessions), `issuer` is the claim `iss` of tokens. Call `start` before tokens are verified.
+        Raises `KeyFileError`."""
+        keys = load_token_keys(keys_dir)
+        secret = load_server_secret(keys_dir)
+        hashing = Hashing()
+        limits = Limits(database, secret, rate_limits, now)
+        passwords = Passwords(hashing)
+        tokens = TokenIssuer(keys, issuer, now)
+        revocations = Revocations(connect, now)
+        sessions = Sessions(
+            database,
+            issuer=tokens,
+            revoked=revocations,
+            passwords=passwords,
+            limits=limits,
+            now=now,
+        )
+        codes = Codes(database, secret, now)
+        return cls(
+            people=People(database, limits),
+            registration=Registration(
+                database,
+                codes=codes,
+                passwords=passwords,
+                sessions=sessions,
+                limits=limits,
+                sender=sender,
+                now=now,
+            ),
+            sessions=sessions,
+            service_tokens=ServiceTokens(database, tokens, now),
+            pins=Pins(database, hashing, secret, now=now),
+            passwords=passwords,
+            limits=limits,
+            issuer=tokens,
+            verifier=TokenVerifier(keys, issuer, revocations, now=now),
+            revocations=revocations,
+            hashing=hashing,
+        )
+
+    async def start(self) -> None:
+        """Begin to follow ended sessions; until then every token is refused as unavailable."""
+        await self.revocations.start()
+
+    async def stop(self) -> None:
+        """Let go of the connection and the hashing threads."""
+        await self.revocations.stop()
+        self.hashing.close()

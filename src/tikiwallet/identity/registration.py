@@ -1,0 +1,161 @@
+"""Registration: ask with phone, username and password; verify with the code that was sent.
+
+Neither the answer nor its time tells whether a phone is registered: both cases do the same work
+and send a message, only its words differ, and the code kept for a known phone matches nothing.
+"""
+
+from collections.abc import Callable
+
+import asyncpg
+
+from tikiwallet import clock, ids
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.identity import passwords, phones, usernames
+from tikiwallet.identity.codes import LIFETIME, CodeExpired, Codes, CodeSender, Purpose
+from tikiwallet.identity.limits import (
+    CODES_PER_PHONE,
+    REGISTRATIONS_PER_ADDRESS,
+    REGISTRATIONS_PER_ADDRESS_DAY,
+    Limits,
+    address_subject,
+)
+from tikiwallet.identity.passwords import Passwords
+from tikiwallet.identity.people import Person, add_person
+from tikiwallet.identity.sessions import Sessions, Tokens
+from tikiwallet.identity.usernames import UsernameTaken
+
+
+class Registration:
+    """Registers people."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        codes: Codes,
+        passwords: Passwords,
+        sessions: Sessions,
+        limits: Limits,
+        sender: CodeSender,
+        now: Callable[[], int] = clock.now_us,
+    ) -> None:
+        self._database = database
+        self._codes = codes
+        self._passwords = passwords
+        self._sessions = sessions
+        self._limits = limits
+        self._sender = sender
+        self._now = now
+
+    async def register(
+        self, phone: str, username: str, password: str, address: str | None = None
+    ) -> str:
+        """Begin to register and send a message to `phone`; the registration's id, a UUID. The
+        username is reserved for this phone as long as the code lives; `address` is the caller's
+        IP address. Raises `PhoneInvalid`, `UsernameInvalid`, `UsernameReserved`, `UsernameTaken`,
+        `PasswordWeak`, `TooManyRequests`, `CodeNotSent`, `Overloaded`."""
+        phone = phones.normalise(phone)
+        username = usernames.normalise(username)
+        usernames.check_free_to_choose(username)
+        passwords.check_rules(password, phone, username)
+        if address is not None:
+            subject = address_subject(address)
+            await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
+            await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
+        await self._check_free(username, phone)
+        await self._limits.take(CODES_PER_PHONE, phone)
+        password_hash = await self._passwords.hash(password)
+        id = ids.write_uuid(ids.new_uuid7())
+        async with self._database.transaction() as connection:
+            known = await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM identity.person WHERE phone = $1)", phone
+            )
+            purpose = Purpose.ALREADY_REGISTERED if known else Purpose.REGISTER
+            await self._reserve(connection, username, phone)
+            await connection.execute(
+                """
+                INSERT INTO identity.registration (id, phone, username, password_hash, expires_at)
+                VALUES ($1, $2, $3, $4, $5)
+                """,
+                id,
+                phone,
+                username,
+                password_hash,
+                clock.from_us(self._now()) + LIFETIME,
+            )
+            code = await self._codes.issue(connection, id, purpose)
+        await self._sender.send_code(phone, None if known else code, purpose)
+        return id
+
+    async def verify(self, registration_id: str, code: str) -> tuple[Person, Tokens]:
+        """Finish with the code that was sent: the new person, signed in. Raises `CodeWrong`,
+        `CodeExpired`, and `UsernameTaken` when a late code lost its reservation."""
+        raw = ids.read_uuid(registration_id)
+        if raw is None:
+            raise CodeExpired
+        id = ids.write_uuid(raw)
+        await self._codes.check(id, code)
+        try:
+            async with self._database.transaction() as connection:
+                await self._codes.use(connection, id)
+                row = await connection.fetchrow(
+                    """
+                    DELETE FROM identity.registration WHERE id = $1
+                    RETURNING phone, username, password_hash
+                    """,
+                    id,
+                )
+                if row is None:
+                    raise CodeExpired
+                person = await add_person(
+                    connection, row["phone"], row["username"], row["password_hash"], self._now
+                )
+                await connection.execute(
+                    "DELETE FROM identity.reservation WHERE username = $1", person.username
+                )
+                tokens = await self._sessions.open(connection, person.id)
+        except asyncpg.UniqueViolationError as violation:
+            if violation.constraint_name == "person_username":
+                raise UsernameTaken from None
+            if violation.constraint_name == "person_phone":
+                # The same phone finished another registration first.
+                raise CodeExpired from None
+            raise
+        await self._limits.forget(CODES_PER_PHONE, person.phone)
+        return person, tokens
+
+    async def _check_free(self, username: str, phone: str) -> None:
+        taken = await self._database.fetchval(
+            """
+            SELECT EXISTS (SELECT FROM identity.person WHERE username = $1)
+                OR EXISTS (SELECT FROM identity.reservation
+                           WHERE username = $1 AND phone <> $2 AND expires_at > $3)
+            """,
+            username,
+            phone,
+            clock.from_us(self._now()),
+        )
+        if taken:
+            raise UsernameTaken
+
+    async def _reserve(self, connection: AnyConnection, username: str, phone: str) -> None:
+        at = clock.from_us(self._now())
+        mine = await connection.fetchval(
+            """
+            INSERT INTO identity.reservation AS r (username, phone, expires_at)
+            VALUES ($1, $2, $3)
+            ON CONFLICT (username) DO UPDATE SET phone = $2, expires_at = $3
+            WHERE r.phone = $2 OR r.expires_at <= $4
+            RETURNING 1
+            """,
+            username,
+            phone,
+            at + LIFETIME,
+            at,
+        )
+        # Its former holder may have become a person since the first look.
+        taken = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM identity.person WHERE username = $1)", username
+        )
+        if mine is None or taken:
+            raise UsernameTaken

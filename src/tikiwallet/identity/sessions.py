@@ -1,0 +1,271 @@
+"""Sessions: sign in, rotate refresh tokens, sign out.
+
+A session is one sign-in and the family of refresh tokens that follow from it. Each works once;
+one that comes back was copied, and ends the family.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from tikiwallet import clock, ids
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.errors import Problem
+from tikiwallet.identity import phones, revocations
+from tikiwallet.identity.limits import (
+    LOGINS_PER_ADDRESS,
+    LOGINS_PER_PHONE,
+    LOGINS_PER_PHONE_DAY,
+    Limits,
+    address_subject,
+)
+from tikiwallet.identity.passwords import Passwords
+from tikiwallet.identity.revocations import Revocations
+from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
+
+# A phone that is not used for a month signs in anew; so does everyone twice a year.
+REFRESH_LIFETIME: Final = timedelta(days=30)
+SESSION_LIFETIME: Final = timedelta(days=180)
+_ACCESS_LIFETIME: Final = timedelta(seconds=ACCESS_SECONDS)
+_REFRESH_LETTERS: Final = 43
+
+
+class InvalidCredentials(Problem):
+    code = "invalid_credentials"
+    title = "The phone number or the password is wrong"
+
+
+class SecondFactorRequired(Problem):
+    """`challenge_id` names the challenge to answer."""
+
+    code = "second_factor_required"
+    title = "A second factor is needed to sign in"
+
+
+class RefreshInvalid(Problem):
+    code = "refresh_invalid"
+    title = "This refresh token does not work; sign in again"
+
+
+class RefreshReused(Problem):
+    code = "refresh_reused"
+    title = "This refresh token was used before, so the sign-in was ended"
+
+
+class SecondFactors(Protocol):
+    """Knows who signs in with a second factor."""
+
+    async def challenge(self, person: int) -> str | None:
+        """The id of a new challenge for `person`, or None when the password suffices."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a sign-in yields; `expires_in` is that of the access token, in seconds."""
+
+    person_id: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int = ACCESS_SECONDS
+
+
+class Sessions:
+    """Opens, continues and ends sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        issuer: TokenIssuer,
+        revoked: Revocations,
+        passwords: Passwords,
+        limits: Limits,
+        second_factors: SecondFactors | None = None,
+        now: Callable[[], int] = clock.now_us,
+    ) -> None:
+        self._database = database
+        self._issuer = issuer
+        self._revoked = revoked
+        self._passwords = passwords
+        self._limits = limits
+        self._second_factors = second_factors
+        self._now = now
+
+    async def login(self, phone: str, password: str, address: str | None = None) -> Tokens:
+        """Sign in. Unknown phones and wrong passwords get one answer after the same work. Raises
+        `InvalidCredentials`, `SecondFactorRequired`, `TooManyRequests`, `PhoneInvalid`,
+        `Overloaded`."""
+        phone = phones.normalise(phone)
+        if address is not None:
+            await self._limits.take(LOGINS_PER_ADDRESS, address_subject(address))
+        await self._limits.take(LOGINS_PER_PHONE, phone)
+        await self._limits.take(LOGINS_PER_PHONE_DAY, phone)
+        row = await self._database.fetchrow(
+            "SELECT id, password_hash FROM identity.person WHERE phone = $1", phone
+        )
+        encoded: str | None = None if row is None else row["password_hash"]
+        if not await self._passwords.matches(encoded, password) or row is None:
+            raise InvalidCredentials
+        person: int = row["id"]
+        await self._limits.forget(LOGINS_PER_PHONE, phone)
+        await self._limits.give_back(LOGINS_PER_PHONE_DAY, phone)
+        if encoded is not None and self._passwords.is_outdated(encoded):
+            await self._renew_hash(person, encoded, password)
+        if self._second_factors is not None:
+            challenge = await self._second_factors.challenge(person)
+            if challenge is not None:
+                raise SecondFactorRequired(challenge_id=challenge)
+        async with self._database.transaction() as connection:
+            return await self.open(connection, person)
+
+    async def open(self, connection: AnyConnection, person: int) -> Tokens:
+        """A new session of `person`, in the caller's database transaction."""
+        session = ids.new_uuid7()
+        at = clock.from_us(self._now())
+        await connection.execute(
+            """
+            INSERT INTO identity.session (id, person, scopes, created_at, expires_at)
+            VALUES ($1, $2, $3, $4, $5)
+            """,
+            ids.write_uuid(session),
+            person,
+            [PERSON_SCOPE],
+            at,
+            at + SESSION_LIFETIME,
+        )
+        return await self._continue(connection, person, session, at, at + SESSION_LIFETIME)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """New tokens for the ones before. Raises `RefreshInvalid` (unknown, too old, ended) and
+        `RefreshReused`, after which the whole session has ended."""
+        if len(refresh_token) != _REFRESH_LETTERS:
+            raise RefreshInvalid
+        hash = _hash(refresh_token)
+        at = clock.from_us(self._now())
+        async with self._database.transaction() as connection:
+            # Whoever comes second waits here for the first, and then sees a used token.
+            row = await connection.fetchrow(
+                """
+                SELECT r.session, r.used_at, r.expires_at, s.person, s.revoked_at,
+                    s.expires_at AS session_expires_at
+                FROM identity.refresh r JOIN identity.session s ON s.id = r.session
+                WHERE r.hash = $1
+                FOR UPDATE
+                """,
+                hash,
+            )
+            if row is None or row["revoked_at"] is not None:
+                raise RefreshInvalid
+            if row["used_at"] is None:
+                if min(row["expires_at"], row["session_expires_at"]) <= at:
+                    raise RefreshInvalid
+                await connection.execute(
+                    "UPDATE identity.refresh SET used_at = $2 WHERE hash = $1", hash, at
+                )
+                return await self._continue(
+                    connection,
+                    row["person"],
+                    row["session"].bytes,
+                    at,
+                    row["session_expires_at"],
+                )
+            session: bytes = row["session"].bytes
+            until = await self._end(connection, session, "refresh_reused", at)
+        self._know(session, until)
+        raise RefreshReused
+
+    async def logout(self, session: bytes) -> None:
+        """End a session; its tokens stop to work everywhere within a second. Ending it again, or
+        one that does not exist, changes nothing."""
+        await self.end(session, "logout")
+
+    async def end(self, session: bytes, why: str) -> bool:
+        """End a session for a reason (`logout`, `admin`, ...); False when it was not open."""
+        async with self._database.transaction() as connection:
+            until = await self._end(connection, session, why, clock.from_us(self._now()))
+        self._know(session, until)
+        return until is not None
+
+    async def end_all(self, person: int, why: str, keep: bytes | None = None) -> int:
+        """End all sessions of `person` but `keep`, as after a new password; how many they were."""
+        at = clock.from_us(self._now())
+        ended: list[tuple[bytes, datetime]] = []
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                """
+                SELECT id FROM identity.session WHERE person = $1 AND revoked_at IS NULL
+                ORDER BY id FOR UPDATE
+                """,
+                person,
+            )
+            for row in rows:
+                session: bytes = row["id"].bytes
+                if session != keep:
+                    until = await self._end(connection, session, why, at)
+                    if until is not None:
+                        ended.append((session, until))
+        for session, until in ended:
+            self._know(session, until)
+        return len(ended)
+
+    def _know(self, session: bytes, until: datetime | None) -> None:
+        if until is not None:
+            self._revoked.add(session, until)
+
+    async def _end(
+        self, connection: AnyConnection, session: bytes, why: str, at: datetime
+    ) -> datetime | None:
+        row = await connection.fetchrow(
+            """
+            UPDATE identity.session SET revoked_at = $2, revoked_why = $3
+            WHERE id = $1 AND revoked_at IS NULL
+            RETURNING service, expires_at
+            """,
+            ids.write_uuid(session),
+            at,
+            why,
+        )
+        if row is None:
+            return None
+        # A second more than the token lives, for times that were cut to whole seconds.
+        until: datetime = at + _ACCESS_LIFETIME + timedelta(seconds=1)
+        if row["service"] is not None:
+            until = row["expires_at"]
+        await revocations.record(connection, session, until)
+        return until
+
+    async def _continue(
+        self,
+        connection: AnyConnection,
+        person: int,
+        session: bytes,
+        at: datetime,
+        session_expires_at: datetime,
+    ) -> Tokens:
+        token = secrets.token_urlsafe(32)
+        await connection.execute(
+            "INSERT INTO identity.refresh (hash, session, expires_at) VALUES ($1, $2, $3)",
+            _hash(token),
+            ids.write_uuid(session),
+            min(at + REFRESH_LIFETIME, session_expires_at),
+        )
+        access = self._issuer.for_person(person, session)
+        return Tokens(ids.write_id("p", person), access, token)
+
+    async def _renew_hash(self, person: int, encoded: str, password: str) -> None:
+        renewed = await self._passwords.hash(password)
+        await self._database.execute(
+            "UPDATE identity.person SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            person,
+            encoded,
+            renewed,
+        )
+
+
+def _hash(refresh_token: str) -> bytes:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256(refresh_token.encode(errors="replace")).digest()

@@ -1,0 +1,246 @@
+"""The writer's queue: bounded, fair by person, each command once however many ask for it.
+
+A loud person fills a share, never the queue: once it is full, only those may still enter who have
+less waiting than everyone's equal share. Commands of the system and of bulk callers have a class of
+their own, served in turn with people.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+from tikiwallet.ledger.transactions import (
+    SYSTEM,
+    Abandon,
+    AnyCommand,
+    Hold,
+    Outcome,
+    Result,
+    Transaction,
+)
+
+OVERLOADED = Outcome(Result.OVERLOADED)
+UNAVAILABLE = Outcome(Result.UNAVAILABLE)
+ID_REUSED = Outcome(Result.ID_REUSED)
+
+
+class Sink(Protocol):
+    """Where an outcome goes; `slot` is whatever the caller gave to tell its commands apart."""
+
+    def settle(self, slot: int, outcome: Outcome) -> None: ...
+
+
+class Ask:
+    """A command under way, and all who wait for its outcome."""
+
+    __slots__ = (
+        "alone",
+        "attempts",
+        "command",
+        "deadline",
+        "digest",
+        "followers",
+        "original_missing",
+        "rejected",
+        "rows",
+        "sink",
+        "sinks",
+        "slot",
+    )
+
+    def __init__(
+        self, command: AnyCommand, digest: bytes, sink: Sink, slot: int, deadline: float | None
+    ) -> None:
+        self.command = command
+        self.digest = digest
+        self.sink = sink
+        self.slot = slot
+        self.sinks: list[tuple[Sink, int]] | None = None  # of later arrivals of the same id
+        self.deadline = deadline
+        self.rows = (
+            len(command.postings) if isinstance(command, Transaction | Hold) else 1
+        )
+        self.original_missing = False
+        self.followers: list[Ask] = []  # captures and reversals that wait for this to be known
+        self.rejected = False  # the database refused it when it stood alone
+        self.attempts = 0
+        self.alone = False  # goes into a batch of its own: it was in one that was refused
+
+    def settle(self, outcome: Outcome) -> None:
+        """Answer all who wait; those who joined see it as a replay."""
+        self.sink.settle(self.slot, outcome)
+        if self.sinks is not None:
+            if not Result(outcome.result).retryable:
+                outcome = Outcome(outcome.result, outcome.n, outcome.at, outcome.payer, True)
+            for sink, slot in self.sinks:
+                sink.settle(slot, outcome)
+
+
+class FutureSink:
+    """One caller that waits for one outcome."""
+
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        if not self.future.done():  # the caller may have gone away
+            self.future.set_result(outcome)
+
+
+class ListSink:
+    """One caller that waits for many outcomes, slot by slot."""
+
+    __slots__ = ("_left", "future", "outcomes")
+
+    def __init__(self, count: int) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.outcomes: list[Outcome] = [UNAVAILABLE] * count
+        self._left = count
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        self.outcomes[slot] = outcome
+        self._left -= 1
+        if not self._left and not self.future.done():
+            self.future.set_result(None)
+
+
+class Intake:
+    """Commands waiting to be prepared, by person, and every id under way."""
+
+    def __init__(self, capacity: int = 20_000) -> None:
+        self.under_way: dict[bytes, Ask] = {}
+        self.rows = 0
+        self.arrived = asyncio.Event()
+        self.shed = 0
+        self._capacity = capacity
+        self._hard_capacity = capacity + capacity // 4
+        self._person_capacity = capacity // 4
+        self._queues: dict[int, deque[Ask]] = {}
+        self._waiting: dict[int, int] = {}
+        self._turns: deque[int] = deque()
+
+    def enter(
+        self, command: AnyCommand, digest: bytes, sink: Sink, slot: int, deadline: float | None
+    ) -> None:
+        """Queue a validated command, or join it to its twin under way, or answer at once."""
+        twin = self.under_way.get(command.id)
+        if twin is not None:
+            if twin.digest == digest or isinstance(command, Abandon):
+                if twin.sinks is None:
+                    twin.sinks = []
+                twin.sinks.append((sink, slot))
+            else:
+                sink.settle(slot, ID_REUSED)
+            return
+        ask = Ask(command, digest, sink, slot, deadline)
+        person = command.person
+        if not self._has_room(person, ask.rows):
+            self.shed += 1
+            sink.settle(slot, OVERLOADED)
+            return
+        self.under_way[command.id] = ask
+        self._append(person, ask)
+
+    def put_back(self, asks: list[Ask]) -> None:
+        """Queue again, without asking for room, what had been taken; first in its person's turn."""
+        for ask in reversed(asks):
+            person = ask.command.person
+            queue = self._queues.get(person)
+            if queue is None:
+                queue = self._queues[person] = deque()
+                self._turns.appendleft(person)
+            queue.appendleft(ask)
+            self._waiting[person] = self._waiting.get(person, 0) + ask.rows
+            self.rows += ask.rows
+        if asks:
+            self.arrived.set()
+
+    def take(self, rows: int) -> list[Ask]:
+        """Up to `rows` log rows of commands, a turn per person; those past their deadline are
+        answered here and dropped."""
+        taken: list[Ask] = []
+        now = time.monotonic()
+        turns = self._turns
+        while turns and rows > 0:
+            person = turns.popleft()
+            queue = self._queues[person]
+            # The system's class stands for many callers: it gets a longer turn.
+            for _ in range(64 if person == SYSTEM else 1):
+                ask = queue.popleft()
+                self.rows -= ask.rows
+                self._waiting[person] -= ask.rows
+                if ask.deadline is not None and ask.deadline < now:
+                    self.finish(ask, OVERLOADED)
+                else:
+                    taken.append(ask)
+                    rows -= ask.rows
+                if not queue or rows <= 0:
+                    break
+            if queue:
+                turns.append(person)
+            else:
+                del self._queues[person]
+                del self._waiting[person]
+        if not turns:
+            self.arrived.clear()
+        return taken
+
+    def drop_overdue(self, now: float) -> list[Ask]:
+        """Take out those past their deadline, while nobody leads and nothing else takes them."""
+        overdue = [
+            ask
+            for queue in self._queues.values()
+            for ask in queue
+            if ask.deadline is not None and ask.deadline < now
+        ]
+        for ask in overdue:
+            person = ask.command.person
+            self._queues[person].remove(ask)
+            self._waiting[person] -= ask.rows
+            self.rows -= ask.rows
+            if not self._queues[person]:
+                del self._queues[person], self._waiting[person]
+                self._turns.remove(person)
+        return overdue
+
+    def drain(self) -> list[Ask]:
+        """Take out everything, at the very end."""
+        asks = [ask for queue in self._queues.values() for ask in queue]
+        self._queues.clear()
+        self._waiting.clear()
+        self._turns.clear()
+        self.rows = 0
+        return asks
+
+    def finish(self, ask: Ask, outcome: Outcome) -> None:
+        """Answer a command for good; its id is no longer under way."""
+        del self.under_way[ask.command.id]
+        if ask.sinks is None:
+            ask.sink.settle(ask.slot, outcome)
+        else:
+            ask.settle(outcome)
+        if ask.followers:
+            self.put_back(ask.followers)
+
+    def _has_room(self, person: int, rows: int) -> bool:
+        waiting = self._waiting.get(person, 0)
+        if self.rows + rows <= self._capacity:
+            return person == SYSTEM or waiting + rows <= self._person_capacity or not waiting
+        if self.rows + rows > self._hard_capacity:
+            return False
+        share = self._capacity // (len(self._turns) + 1)
+        return waiting + rows <= share
+
+    def _append(self, person: int, ask: Ask) -> None:
+        queue = self._queues.get(person)
+        if queue is None:
+            queue = self._queues[person] = deque()
+            self._turns.append(person)
+            self._waiting[person] = 0
+        queue.append(ask)
+        self._waiting[person] += ask.rows
+        self.rows += ask.rows
+        self.arrived.set()

@@ -1,0 +1,552 @@
+"""The one writer: collects commands, decides on them, writes a batch with one COPY and one commit.
+
+Two loops run while this process leads. One prepares: it finds out which ids have an outcome already
+and loads what is not in memory, on connections of its own, while the other commits. The other takes
+all that is prepared, lets the rules decide command by command over an overlay, and streams the rows
+into one COPY as they are made. Only after the commit does the overlay become the memory and are the
+callers answered.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import asyncpg
+
+from tikiwallet import clock, logs
+from tikiwallet.errors import Unavailable
+from tikiwallet.ledger import journal, metering
+from tikiwallet.ledger.intake import (
+    ID_REUSED,
+    OVERLOADED,
+    UNAVAILABLE,
+    Ask,
+    FutureSink,
+    Intake,
+    ListSink,
+    Sink,
+)
+from tikiwallet.ledger.loading import Loader, is_refusal
+from tikiwallet.ledger.memory import AccountsOverlay, Forgotten, OriginalsOverlay
+from tikiwallet.ledger.rules import accounts_of, decide, original_of
+from tikiwallet.ledger.term import RefusedToLead, SteppedDown, Term, TermOptions, campaign
+from tikiwallet.ledger.transactions import (
+    Abandon,
+    AnyCommand,
+    Outcome,
+    Result,
+    State,
+    digest_of,
+)
+from tikiwallet.ledger.validation import validate
+
+BATCH_ROWS = 2_000
+_CHUNK_ROWS = 256  # rows packed between two writes to the socket
+_SLICE = 2_000  # commands that `post_many` lets wait at a time, twice
+_PASSING = (SteppedDown, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_log = logs.get(__name__)
+
+
+class Writer:
+    """Implements `port.Ledger`. `run` elects this process and serves until `stop`."""
+
+    def __init__(self, options: TermOptions, *, patient: bool = False) -> None:
+        """`patient`: queue commands while there is no term (the only writer there is, in one process
+        with its callers); otherwise they are answered UNAVAILABLE at once and go elsewhere."""
+        self.options = options
+        self._patient = patient
+        self.intake = Intake()
+        self.term: Term | None = None
+        self.leading = asyncio.Event()
+        self.failure: RefusedToLead | None = None
+        self._loader: Loader | None = None
+        self._ready: deque[Ask] = deque()
+        self._ready_rows = 0
+        self._ready_event = asyncio.Event()
+        self._taken_event = asyncio.Event()
+        self._unresolved: list[Ask] = []
+        self._committing: list[Ask] = []
+        self._preparing: list[Ask] = []
+        self._fresh_commit = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    # -- callers
+
+    async def post(self, command: AnyCommand, deadline: float | None = None) -> Outcome:
+        """See `port.Ledger.post`."""
+        sink = FutureSink()
+        self.enter(command, sink, 0, deadline)
+        return await sink.future
+
+    async def post_many(self, commands: Sequence[AnyCommand]) -> list[Outcome]:
+        """See `port.Ledger.post_many`. Two slices wait at a time, so that one is prepared while the
+        other commits."""
+        outcomes: list[Outcome] = []
+        waiting: deque[ListSink] = deque()
+        for start in range(0, len(commands), _SLICE):
+            part = commands[start : start + _SLICE]
+            sink = ListSink(len(part))
+            for slot, command in enumerate(part):
+                self.enter(command, sink, slot, None)
+            waiting.append(sink)
+            if len(waiting) > 1:
+                outcomes += await _outcomes(waiting.popleft())
+        while waiting:
+            outcomes += await _outcomes(waiting.popleft())
+        return outcomes
+
+    def enter(
+        self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None
+    ) -> None:
+        """Queue a command whose outcome goes to `sink`. Raises ValueError when it is malformed."""
+        validate(command)
+        if self._stopping or (self.term is None and not self._patient):
+            sink.settle(slot, UNAVAILABLE)
+            return
+        self.intake.enter(command, digest_of(command), sink, slot, deadline)
+
+    async def look_up(self, id: bytes, digest: bytes) -> Outcome | None:
+        """See `port.Ledger.look_up`. Raises `Unavailable` when this process cannot tell."""
+        twin = self.intake.under_way.get(id)
+        if twin is not None:
+            sink = FutureSink()
+            self.intake.enter(twin.command, digest, sink, 0, None)
+            return await sink.future
+        loader = await self._leading_loader()
+        found = (await loader.outcomes([id])).get(id)
+        await self._leading_loader()
+        if found is None:
+            return None
+        return _judge(digest, False, *found)
+
+    def states_now(self, accounts: Sequence[int]) -> list[State | None] | None:
+        """`states` without waiting: None when the lease has to be renewed or something loaded."""
+        term = self.term
+        if term is None or not term.leads():
+            return None
+        known = term.memory.accounts
+        try:
+            return [known[account] for account in accounts]
+        except KeyError:
+            return None
+
+    async def states(self, accounts: Sequence[int]) -> list[State | None]:
+        """See `port.Ledger.states`. The lease is looked at after the request arrived and again
+        after anything was loaded."""
+        for _ in range(3):  # more may be asked for at once than the memory holds, or a term end
+            loader = await self._leading_loader()
+            found = self.states_now(accounts)
+            if found is not None:
+                return found
+            known = loader.memory.accounts
+            if not self._committing:
+                loader.memory.forget_oldest()
+            try:
+                await loader.load_accounts([a for a in accounts if a not in known])
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                continue
+            if (found := self.states_now(accounts)) is not None:
+                return found
+        raise Unavailable("the ledger cannot answer right now")
+
+    async def stable_n(self) -> int:
+        """See `port.Ledger.stable_n`."""
+        await self._leading_loader()
+        assert self.term is not None
+        return self.term.stable_n
+
+    def durability(self) -> str:
+        """In words, for /readyz."""
+        return "synchronous standby" if self.options.cluster else "this machine's disk"
+
+    async def _leading_loader(self) -> Loader:
+        """The loader of the current term, once the lease is known to hold: a read waits for the
+        next commit rather than be refused, but never longer than four leases."""
+        term, loader = self.term, self._loader
+        if term is not None and loader is not None and term.leads():
+            return loader
+        try:
+            async with asyncio.timeout(4 * self.options.lease_seconds):
+                while True:
+                    term, loader = self.term, self._loader
+                    if term is not None and loader is not None and term.leads():
+                        return loader
+                    self._fresh_commit.clear()
+                    await self._fresh_commit.wait()
+        except TimeoutError:
+            raise Unavailable("the ledger cannot answer right now") from None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Run in the background until `stop`."""
+        self._task = asyncio.create_task(self.run())
+
+    async def stop(self) -> None:
+        """Take nothing new, answer all that was accepted, give the reign up."""
+        self._stopping = True
+        if self._task is not None:
+            if self.term is None:
+                self._task.cancel()
+            else:
+                self.intake.arrived.set()
+                self._ready_event.set()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def run(self) -> None:
+        """Lead, step down when in doubt, and campaign again."""
+        janitor = asyncio.create_task(self._answer_overdue())
+        try:
+            while not self._stopping:
+                try:
+                    await self._reign(await campaign(self.options))
+                except RefusedToLead as refusal:
+                    self.failure = refusal
+                    _log.error("refused to lead", why=str(refusal))
+                    await asyncio.sleep(2)
+                except SteppedDown as why:
+                    _log.warning("stepped down", why=str(why))
+                except _PASSING as error:
+                    _log.warning("no term", error=type(error).__name__, why=str(error))
+                    await asyncio.sleep(0.1)
+                except Exception:
+                    _log.exception("the writer met a bug and begins again")
+                    await asyncio.sleep(1)
+        finally:
+            janitor.cancel()
+            self._stopping = True
+            for ask in [*self._drop_all(), *self._unresolved]:
+                self.intake.finish(ask, UNAVAILABLE)
+            for ask in self.intake.drain():
+                self.intake.finish(ask, UNAVAILABLE)
+
+    async def _reign(self, term: Term) -> None:
+        loader = Loader(term)
+        self.failure = None
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await self._resolve_unresolved(loader)
+            self.term, self._loader = term, loader
+            self.leading.set()
+            self._fresh_commit.set()
+            metering.TERMS.inc()
+            committing = asyncio.create_task(self._commit_loop(term, loader))
+            tasks = [
+                committing,
+                asyncio.create_task(self._prepare_loop(loader)),
+                asyncio.create_task(self._renew_loop(term)),
+            ]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if committing in done and committing.exception() is None:
+                await term.release()
+        finally:
+            self.term = self._loader = None
+            self.leading.clear()
+            # First the connections, then the tasks: a commit under way is never cancelled, it
+            # loses its connection, and its outcome is read from the log by whoever leads next.
+            term.end()
+            self._ready_event.set()
+            for task in tasks[1:]:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self._unresolved += self._drop_all()
+        for error in ended:
+            if isinstance(error, _PASSING):
+                raise SteppedDown(f"{type(error).__name__}: {error}") from error
+            if isinstance(error, Exception):
+                raise error
+
+    def _drop_all(self) -> list[Ask]:
+        """Whatever had left the queue without an answer."""
+        dropped = [*self._committing, *self._ready, *self._preparing]
+        self._committing = []
+        self._preparing = []
+        self._ready.clear()
+        self._ready_rows = 0
+        return dropped
+
+    async def _resolve_unresolved(self, loader: Loader) -> None:
+        """Answer from the log what an earlier term committed without knowing it; the rest, which
+        can no longer commit, goes round again."""
+        asks, self._unresolved = self._unresolved, []
+        if not asks:
+            return
+        try:
+            found = await loader.outcomes([ask.command.id for ask in asks])
+        except BaseException:
+            self._unresolved = asks
+            raise
+        again = []
+        for ask in asks:
+            outcome = found.get(ask.command.id)
+            if outcome is None:
+                ask.attempts += 1
+                ask.alone = ask.attempts > 1
+                again.append(ask)
+            else:
+                judged = _judge(ask.digest, isinstance(ask.command, Abandon), *outcome)
+                first = Outcome(judged.result, judged.n, judged.at, judged.payer, False)
+                self.intake.finish(ask, first)
+        self.intake.put_back(again)
+
+    async def _answer_overdue(self) -> None:
+        """While nobody leads, tell those whose time is up that the outcome is not known."""
+        while True:
+            await asyncio.sleep(0.1)
+            if self.term is not None:
+                continue
+            now = time.monotonic()
+            for ask in self.intake.drop_overdue(now):
+                self.intake.finish(ask, UNAVAILABLE)
+            overdue = [a for a in self._unresolved if a.deadline is not None and a.deadline < now]
+            for ask in overdue:
+                self._unresolved.remove(ask)
+                self.intake.finish(ask, UNAVAILABLE)
+
+    async def _renew_loop(self, term: Term) -> None:
+        lease = self.options.lease_seconds
+        while True:
+            await asyncio.sleep(lease / 4)
+            if term.lease_until - clock.boot_seconds() < lease * 0.6 and not self._committing:
+                await term.renew()
+                self._fresh_commit.set()
+
+    # -- preparing
+
+    async def _prepare_loop(self, loader: Loader) -> None:
+        while True:
+            await self.intake.arrived.wait()
+            while self._ready_rows >= BATCH_ROWS:
+                self._taken_event.clear()
+                await self._taken_event.wait()
+            asks = self.intake.take(BATCH_ROWS)
+            if asks:
+                self._preparing = asks
+                await self._prepare(loader, asks)
+                self._preparing = []
+
+    async def _prepare(self, loader: Loader, asks: list[Ask]) -> None:
+        """Answer what has an outcome, bring the rest's accounts and originals into memory."""
+        memory = loader.memory
+        missing = {
+            account
+            for ask in asks
+            for account in accounts_of(ask.command)
+            if account not in memory.accounts
+        }
+        wanted = {id_ for ask in asks if (id_ := original_of(ask.command)) is not None}
+        if missing:
+            found, _ = await asyncio.gather(
+                loader.outcomes([ask.command.id for ask in asks]), loader.load_accounts(missing)
+            )
+        else:
+            found = await loader.outcomes([ask.command.id for ask in asks])
+        absent = await loader.load_originals(wanted) if wanted else set()
+        for ask in asks:
+            command = ask.command
+            if found and (outcome := found.get(command.id)) is not None:
+                whatever = isinstance(command, Abandon)
+                self.intake.finish(ask, _judge(ask.digest, whatever, *outcome))
+                continue
+            if wanted and (id_ := original_of(command)) is not None:
+                twin = self.intake.under_way.get(id_)
+                if twin is not None and twin is not ask:
+                    twin.followers.append(ask)  # its original is itself on the way
+                    continue
+                ask.original_missing = id_ in absent
+            self._ready.append(ask)
+            self._ready_rows += ask.rows
+        self._ready_event.set()
+
+    # -- committing
+
+    async def _commit_loop(self, term: Term, loader: Loader) -> None:
+        while True:
+            if term.ended:
+                raise SteppedDown("the term has ended")
+            if not self._ready:
+                if self._stopping and not self.intake.under_way:
+                    return
+                self._ready_event.clear()
+                await self._ready_event.wait()
+                continue
+            batch = self._take_batch()
+            async with term.commit_turn:
+                await self._commit(term, loader, batch)
+            metering.QUEUE_ROWS.set(self.intake.rows)
+            metering.READY_ROWS.set(self._ready_rows)
+
+    def _take_batch(self) -> list[Ask]:
+        batch: list[Ask] = []
+        rows = 0
+        ready = self._ready
+        while ready and rows < BATCH_ROWS:
+            if ready[0].alone and batch:
+                break
+            ask = ready.popleft()
+            batch.append(ask)
+            rows += ask.rows
+            if ask.alone:
+                break
+        self._ready_rows -= rows
+        self._taken_event.set()
+        return batch
+
+    async def _commit(self, term: Term, loader: Loader, batch: list[Ask]) -> None:
+        """Commit a batch. Parts of it that the server refuses for their content are halved until
+        the offender stands alone. Raises SteppedDown when an outcome is not known, or when another
+        writer's rows stand where these should."""
+        parts = [batch]
+        while parts:
+            self._committing = [ask for part in parts for ask in part]
+            part = parts.pop()
+            work = _Batch(term, part)
+            sent_at = clock.boot_seconds()
+            try:
+                await term.commit.copy_to_table(
+                    "journal",
+                    schema_name="ledger",
+                    columns=journal.COLUMNS,
+                    source=work.rows(),
+                    format="binary",
+                )
+            except asyncpg.PostgresError as error:
+                if not is_refusal(error) or term.commit.is_closed():
+                    raise SteppedDown(f"the outcome of a commit is not known: {error}") from error
+                parts += self._split(part, error)
+                continue
+            term.committed(sent_at)
+            term.next_n = work.n
+            term.stable_n = work.n - 1
+            term.last_at = work.at
+            loader.memory.apply(work.accounts, work.originals)
+            self._fresh_commit.set()
+            metering.COMMIT_SECONDS.observe(clock.boot_seconds() - sent_at)
+            metering.BATCH_ROWS.observe(len(part))
+            self._answer(work)
+        self._committing = []
+        loader.memory.forget_oldest()
+        metering.STABLE_N.set(term.stable_n)
+        metering.ACCOUNTS.set(len(loader.memory.accounts))
+        metering.SHED.set(self.intake.shed)
+
+    def _answer(self, work: "_Batch") -> None:
+        finish = self.intake.finish
+        posted = 0
+        for ask, outcome in work.outcomes:
+            finish(ask, outcome)
+            if outcome.result:
+                metering.COMMANDS.labels(Result(outcome.result).name.lower()).inc()
+            else:
+                posted += 1
+        metering.COMMANDS.labels("posted").inc(posted)
+        if work.again:
+            self.intake.put_back(work.again)
+
+    def _split(self, part: list[Ask], error: asyncpg.PostgresError) -> list[list[Ask]]:
+        """The server refused these commands and nothing of them stands: what to try instead."""
+        _log.error("a batch was refused", commands=len(part), sqlstate=error.sqlstate)
+        if (error.sqlstate or "")[:2] not in ("22", "23"):
+            for ask in part:  # disk full, and the like: nothing wrong with what was asked
+                self.intake.finish(ask, UNAVAILABLE)
+            return []
+        if len(part) > 1:
+            middle = len(part) // 2
+            return [part[middle:], part[:middle]]
+        ask = part[0]
+        if ask.rejected:  # not even its refusal can be written
+            self.intake.finish(ask, UNAVAILABLE)
+            return []
+        if getattr(error, "constraint_name", "") == "log_transaction" and not ask.attempts:
+            ask.attempts += 1  # it has an outcome after all: look it up
+            self.intake.put_back(part)
+            return []
+        ask.rejected = True
+        return [part]
+
+
+class _Batch:
+    """A batch on its way through the rules into the COPY: rows, overlay, outcomes."""
+
+    def __init__(self, term: Term, asks: list[Ask]) -> None:
+        self.n = term.next_n
+        self.at = max(term.last_at, clock.now_us())
+        self.accounts = AccountsOverlay(term.memory.accounts)
+        self.originals = OriginalsOverlay(term.memory.originals)
+        self.outcomes: list[tuple[Ask, Outcome]] = []
+        self.again: list[Ask] = []
+        self._asks = asks
+        self._shard = term.options.shard
+
+    async def rows(self) -> AsyncIterator[bytes]:
+        """The binary COPY stream; the rules run as it is drawn, so that the server works on the
+        first rows while the last are still being decided."""
+        out = [journal.HEADER]
+        for ask in self._asks:
+            self._decide(ask, out)
+            if len(out) >= _CHUNK_ROWS * 4:
+                yield b"".join(out)
+                out = []
+        out.append(journal.TRAILER)
+        yield b"".join(out)
+
+    def _decide(self, ask: Ask, out: list[bytes]) -> None:
+        """Let the rules decide on one command, add its rows and lay its states over the others."""
+        command, first = ask.command, self.n
+        if ask.rejected:
+            self._refuse(ask, Result.REJECTED, 0, out)
+            return
+        mark = len(out)
+        try:
+            decision = decide(command, self.accounts, self.originals, self.at)
+            if decision.result == Result.POSTED:
+                after = journal.write_decision(
+                    out, decision, first, self.at, command.id, ask.digest,
+                    getattr(command, "reference", ""), self._shard,
+                )  # fmt: skip
+        except Forgotten:  # since it was prepared: load it again
+            self.again.append(ask)
+            return
+        except Exception:
+            _log.exception("the rules met a bug", command=type(command).__name__)
+            del out[mark:]
+            self._refuse(ask, Result.REJECTED, 0, out)
+            return
+        result = decision.result
+        if result == Result.POSTED:
+            self.n = after
+            self.accounts.update(decision.accounts)
+            if decision.original is not None:
+                self.originals[decision.original.id] = decision.original
+            payer = decision.accounts[decision.legs[0].debit]
+            self.outcomes.append((ask, Outcome(0, first, self.at, payer)))
+        elif result == Result.UNKNOWN_TRANSACTION and not ask.original_missing:
+            self.again.append(ask)
+        elif result == Result.OVERLOADED:
+            self.outcomes.append((ask, OVERLOADED))
+        else:
+            self._refuse(ask, Result(result), decision.kind, out)
+
+    def _refuse(self, ask: Ask, result: Result, kind: int, out: list[bytes]) -> None:
+        first = self.n
+        self.n = journal.write_refusal(
+            out, result, kind, first, self.at, ask.command.id, ask.digest, self._shard
+        )
+        self.outcomes.append((ask, Outcome(result, first, self.at)))
+
+
+def _judge(digest: bytes, whatever: bool, stored_digest: bytes, outcome: Outcome) -> Outcome:
+    """What a repeated id is told: its outcome, unless the content was another. An abandoned id is
+    told so whatever it asked for."""
+    if whatever or digest == stored_digest or outcome.result == Result.ABANDONED:
+        return outcome
+    return ID_REUSED
+
+
+async def _outcomes(sink: ListSink) -> list[Outcome]:
+    await sink.future
+    return sink.outcomes

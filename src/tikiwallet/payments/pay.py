@@ -1,0 +1,278 @@
+"""Paying one or many: from a request in people's words to one transaction, and its answer.
+
+What is decided here (who is meant, PIN, currency) is not remembered; what the ledger decides is,
+under an id that follows from the person and the Idempotency-Key.
+"""
+
+import time
+from hashlib import sha256
+from typing import Annotated, Final, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from tikiwallet import clock, ids
+from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.identity.people import People
+from tikiwallet.identity.pins import PinRequired, Pins
+from tikiwallet.ledger.port import Ledger
+from tikiwallet.ledger.transactions import (
+    AMOUNT_MAX,
+    Kind,
+    Outcome,
+    Posting,
+    Result,
+    State,
+    Transaction,
+)
+from tikiwallet.money import BY_NUMBER, Currency, currency, worth_of_sgd
+from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
+from tikiwallet.wallets.refusals import CurrencyMismatch, SameAccount, refusal
+from tikiwallet.wallets.wallets import Wallets
+
+PIN_FREE_SGD: Final = 100_00  # minor units; payments above this, or its worth, need the PIN
+MEMO_MAX: Final = 140
+PAYEES_MAX: Final = 100
+_DEADLINE_SECONDS: Final = 8.0
+_NAMES_SECONDS: Final = 5.0  # a name may find a new owner; this long an old answer may be used
+
+
+class UnknownRecipient(Problem):
+    code = "unknown_recipient"
+    title = "Nobody can be reached under this name, number or wallet"
+
+
+class MoneyAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """`amount` minor units of `currency`, an ISO code."""
+
+    amount: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
+    currency: Annotated[str, Meta(min_length=3, max_length=3)]
+
+
+class Payee(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """`to`: a phone, an @username or a wallet id."""
+
+    to: Annotated[str, Meta(min_length=2, max_length=64)]
+    amount: MoneyAsked
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /v1/payments."""
+
+    from_wallet: Annotated[str, Meta(max_length=64)]
+    payees: Annotated[list[Payee], Meta(min_length=1, max_length=PAYEES_MAX)]
+    memo: Annotated[str, Meta(max_length=MEMO_MAX)] | None = None
+    pin: Annotated[str, Meta(max_length=12)] | None = None
+
+
+class BalanceTold(msgspec.Struct, frozen=True, gc=False):
+    """A wallet's balance in minor units; `version` rises with each change of the account."""
+
+    wallet_id: str
+    currency: str
+    available: int
+    held: int
+    posted: int
+    version: int
+
+
+class MoneyTold(msgspec.Struct, frozen=True, gc=False):
+    """`amount` minor units of `currency`."""
+
+    amount: int
+    currency: str
+
+
+class PostingTold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One payee's part; `to` is as it was asked."""
+
+    to: str
+    amount: MoneyTold
+    fee: MoneyTold | None = None
+
+
+class PaymentTold(msgspec.Struct, frozen=True):
+    """The answer to a payment; it holds nothing that its request and its log rows do not."""
+
+    id: str
+    status: str
+    created_at: str
+    postings: list[PostingTold]
+    balance: BalanceTold
+
+
+class PinCheck(Protocol):
+    """What paying needs of PINs."""
+
+    async def is_set(self, person: int) -> bool: ...
+
+    async def verify_pin(self, person: int, pin: str) -> None: ...
+
+
+def balance_told(wallet_id: str, state: State) -> BalanceTold:
+    """A wallet's state in the words of the API."""
+    posted = state.posted_credits - state.posted_debits
+    held = state.pending_debits
+    return BalanceTold(
+        wallet_id, BY_NUMBER[state.currency].code, posted - held, held, posted, state.seq
+    )
+
+
+class Payments:
+    """Pays. All state is in the ledger; only facts that do not change are remembered here."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: WalletDirectory,
+        wallets: Wallets,
+        people: People,
+        pins: Pins | PinCheck,
+    ) -> None:
+        self._ledger = ledger
+        self._directory = directory
+        self._wallets = wallets
+        self._people = people
+        self._pins = pins
+        self._names: dict[str, tuple[int, float]] = {}
+        self._pin_free: dict[str, int] = {}
+
+    async def pay(
+        self, person: int, key: str, request: PaymentRequest
+    ) -> tuple[PaymentTold, bool]:
+        """Carry out a payment; (answer, whether it was given before). Raises Problem."""
+        id_ = ids.derived_id("payment", person, key)
+        content = (request.from_wallet, request.payees, request.memo)
+        digest = sha256(_ENCODER.encode(content)).digest()
+        try:
+            postings = await self._understand(person, request)
+        except Problem as problem:
+            # It may have been paid when its names still meant somebody: then that is the answer.
+            outcome = await self._ledger.look_up(id_, digest)
+            if outcome is None:
+                raise
+            return _answer(id_, request, outcome)
+        outcome = await self._ledger.post(
+            Transaction(id_, person, digest, Kind.PAYMENT, postings, request.memo or ""),
+            time.monotonic() + _DEADLINE_SECONDS,
+        )
+        return _answer(id_, request, outcome)
+
+    async def _understand(
+        self, person: int, request: PaymentRequest
+    ) -> tuple[Posting, ...]:
+        payer = await self.own_wallet(person, request.from_wallet)
+        money = BY_NUMBER[payer.currency]
+        if request.memo is not None:
+            _check_memo(request.memo)
+        postings = []
+        total = 0
+        for payee in request.payees:
+            if payee.amount.currency != money.code:
+                currency(payee.amount.currency)  # a code that nobody knows is told as that
+                raise CurrencyMismatch(
+                    f"This wallet holds {money.code}; the amount is in {payee.amount.currency}"
+                )
+            account = await self._account_of(payee.to, money)
+            if account == payer.id:
+                raise SameAccount("Money cannot be paid to the wallet that it comes from")
+            amount = payee.amount.amount
+            total += amount
+            postings.append(Posting(payer.id, account, amount, payer.currency))
+        if total > AMOUNT_MAX:
+            raise InvalidRequest("All amounts together are more than can be paid at once")
+        if total > self._threshold(money) or request.pin is not None:
+            await self._check_pin(person, request.pin, total > self._threshold(money))
+        return tuple(postings)
+
+    async def own_wallet(self, person: int, wallet_id: str) -> WalletFacts:
+        """The facts of a wallet that belongs to `person`. Raises NotFound, also when it exists but
+        is somebody else's."""
+        account = ids.read_id("w", wallet_id)
+        if account is None:
+            raise NotFound("There is no such wallet, or it is not yours")
+        facts = self._directory.known(account)
+        if facts is None:
+            facts = (await self._directory.load([account])).get(account)
+        if facts is None or facts.person != person:
+            raise NotFound("There is no such wallet, or it is not yours")
+        return facts
+
+    async def _account_of(self, to: str, money: Currency) -> int:
+        """The account that `to` is paid into. A person who has no wallet in this currency yet is
+        given one: money that is sent should arrive."""
+        if to[:2] == "w_":
+            account = ids.read_id("w", to)
+            if account is not None:
+                facts = self._directory.known(account)
+                if facts is None:
+                    facts = (await self._directory.load([account])).get(account)
+                if facts is not None:
+                    if facts.currency != money.number:
+                        raise CurrencyMismatch(f"The wallet {to} does not hold {money.code}")
+                    return account
+            raise UnknownRecipient(f"There is no wallet {to}")
+        person = await self._person_of(to)
+        wallet = self._directory.wallet_of(person, money.number)
+        if wallet is None:
+            wallet = await self._directory.find(person, money)
+        if wallet is None:
+            opened, _ = await self._wallets.open_wallet(person, money)
+            wallet = self._directory.remember(opened).id
+        return wallet
+
+    async def _person_of(self, to: str) -> int:
+        now = time.monotonic()
+        remembered = self._names.get(to)
+        if remembered is not None and remembered[1] > now:
+            return remembered[0]
+        found = await self._people.find(to)
+        if found is None:
+            raise UnknownRecipient(f"Nobody is registered as {to}")
+        if len(self._names) >= 50_000:
+            self._names.clear()
+        self._names[to] = (found.id, now + _NAMES_SECONDS)
+        return found.id
+
+    def _threshold(self, money: Currency) -> int:
+        threshold = self._pin_free.get(money.code)
+        if threshold is None:
+            threshold = self._pin_free[money.code] = worth_of_sgd(PIN_FREE_SGD, money.code)
+        return threshold
+
+    async def _check_pin(self, person: int, pin: str | None, needed: bool) -> None:
+        if pin is not None and await self._pins.is_set(person):
+            await self._pins.verify_pin(person, pin)
+        elif needed:
+            raise PinRequired("A payment of this size needs your PIN")
+
+
+def _answer(
+    id_: bytes, request: PaymentRequest, outcome: Outcome
+) -> tuple[PaymentTold, bool]:
+    """What is told, from the request and what its log rows hold. Raises what the ledger refused."""
+    if outcome.result != Result.POSTED:
+        problem = refusal(outcome.result)
+        problem.replayed = outcome.replayed
+        problem.instance = ids.write_uuid(id_)  # the same in the answer and in its replays
+        raise problem
+    assert outcome.payer is not None
+    postings = [
+        PostingTold(payee.to, MoneyTold(payee.amount.amount, payee.amount.currency))
+        for payee in request.payees
+    ]
+    balance = balance_told(request.from_wallet, outcome.payer)
+    at = clock.rfc3339(outcome.at)
+    return PaymentTold(ids.write_uuid(id_), "posted", at, postings, balance), outcome.replayed
+
+
+def _check_memo(memo: str) -> None:
+    if "\0" in memo or any(letter < " " and letter != "\n" for letter in memo):
+        raise InvalidRequest("The memo must be plain text", pointer="/memo")
+    try:
+        memo.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("The memo must be valid Unicode", pointer="/memo") from None
+
+
+_ENCODER: Final = msgspec.json.Encoder()

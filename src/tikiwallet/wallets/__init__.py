@@ -1,0 +1,1 @@
+"""Wallets: who holds which currency, and the ledger accounts behind it."""

@@ -1,0 +1,95 @@
+"""What never changes about wallets, kept in memory for the payment path: owner and currency.
+
+Never a balance: those are the ledger's, and no cache stands before them.
+"""
+
+from collections.abc import Iterable
+from typing import Generic, NamedTuple, TypeVar
+
+from tikiwallet.money import Currency
+from tikiwallet.wallets.wallets import Wallet, Wallets
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class WalletFacts(NamedTuple):
+    """Facts of one wallet; `currency` is a currency number."""
+
+    id: int
+    person: int
+    currency: int
+
+
+class WalletDirectory:
+    """Remembers the facts of up to about `capacity` recently used wallets. Wallets that do not
+    exist are not remembered, so that one opened elsewhere is seen at once."""
+
+    def __init__(self, wallets: Wallets, capacity: int = 200_000) -> None:
+        self._wallets = wallets
+        self._facts = _Recent[int, WalletFacts](capacity)
+        self._owned = _Recent[tuple[int, int], int](capacity)
+
+    def known(self, wallet: int) -> WalletFacts | None:
+        """The facts of `wallet` if they are in memory; None says nothing."""
+        return self._facts.get(wallet)
+
+    def wallet_of(self, person: int, currency: int) -> int | None:
+        """The person's wallet in this currency number if it is in memory; None says nothing."""
+        return self._owned.get((person, currency))
+
+    async def load(self, wallets: Iterable[int]) -> dict[int, WalletFacts]:
+        """The facts of those of `wallets` that exist, from memory or the database."""
+        found: dict[int, WalletFacts] = {}
+        missing = []
+        for wallet in wallets:
+            facts = self._facts.get(wallet)
+            if facts is None:
+                missing.append(wallet)
+            else:
+                found[wallet] = facts
+        if missing:
+            for loaded in await self._wallets.by_ids(missing):
+                found[loaded.id] = self.remember(loaded)
+        return found
+
+    async def find(self, person: int, currency: Currency) -> int | None:
+        """The person's wallet in `currency`, from memory or the database."""
+        wallet = self._owned.get((person, currency.number))
+        if wallet is not None:
+            return wallet
+        loaded = await self._wallets.find(person, currency)
+        return None if loaded is None else self.remember(loaded).id
+
+    def remember(self, wallet: Wallet) -> WalletFacts:
+        """Keep what is known of `wallet`."""
+        facts = WalletFacts(wallet.id, wallet.person, wallet.currency.number)
+        self._facts.put(wallet.id, facts)
+        self._owned.put((wallet.person, wallet.currency.number), wallet.id)
+        return facts
+
+
+class _Recent(Generic[_Key, _Value]):
+    """Least recently used go first, in two halves: a hit in the young half costs one look-up and
+    no bookkeeping; when the young half is full it becomes the old one, and the old one is gone."""
+
+    def __init__(self, capacity: int) -> None:
+        self._half = max(1, capacity // 2)
+        self._young: dict[_Key, _Value] = {}
+        self._old: dict[_Key, _Value] = {}
+
+    def get(self, key: _Key) -> _Value | None:
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: _Key, value: _Value) -> None:
+        if len(self._young) >= self._half and key not in self._young:
+            self._old, self._young = self._young, {}
+        self._young[key] = value
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)

@@ -1,0 +1,1 @@
+"""The HTTP side: routes, problem documents, metrics. Nothing here decides about money."""

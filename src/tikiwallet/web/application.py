@@ -1,0 +1,58 @@
+"""The HTTP application: everything but the fast lane, which goes around it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from tikiwallet.web import errors
+from tikiwallet.web.api import auth, dev, docs, health, me, topups, wallets
+from tikiwallet.web.edge import Edge
+from tikiwallet.web.openapi import build_document
+from tikiwallet.web.parts import Parts
+
+
+def build_application(parts: Parts, routers: Sequence[APIRouter] = ()) -> ASGIApp:
+    """The ASGI application over `parts`; `routers` come on top of this package's own.
+
+    Starting and stopping the parts is their owner's: there is no lifespan here.
+    """
+    return Edge(build_api(parts, routers), parts.latencies)
+
+
+def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The FastAPI application inside; the edge around it adds ids, limits and metrics."""
+    app = _Api(
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Its own telemetry would record requests' content; metrics and logs are the edge's here.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    app.state.parts = parts
+    app.state.docs_page = None
+    errors.install(app)
+    chosen = [auth.router, me.router, wallets.router, topups.router, health.router, docs.router]
+    if parts.settings.sandbox and parts.inbox is not None:
+        chosen.append(dev.router)
+    for router in (*chosen, *routers):
+        app.include_router(router)
+    return app
+
+
+class _Api(FastAPI):
+    """FastAPI with this project's OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made when it is first asked for."""
+        if self.openapi_schema is None:
+            self.openapi_schema = build_document(self)
+        return self.openapi_schema

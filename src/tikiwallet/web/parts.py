@@ -1,0 +1,71 @@
+"""What the routes work with, wired by `app.py`, and how a route gets at it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client.registry import CollectorRegistry
+
+from tikiwallet.config import Settings
+from tikiwallet.database.pool import Database
+from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
+from tikiwallet.ledger.port import Ledger
+from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.topups import TopUps
+from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.wallets.directory import WalletDirectory
+from tikiwallet.wallets.wallets import Wallets
+from tikiwallet.web.metrics import Latencies
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStanding:
+    """For /readyz: `role` of this process's ledger (`writer`, `standby`, `link`) and where an
+    acknowledged transaction is durable, in words."""
+
+    role: str
+    durability: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Services of one API process. `inbox` and `card_sandbox` are None once providers are real."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    identity: Identity
+    wallets: Wallets
+    directory: WalletDirectory
+    topups: TopUps
+    latencies: Latencies
+    registry: CollectorRegistry
+    ledger_standing: Callable[[], LedgerStanding]
+    inbox: SandboxInbox | None = None
+    card_sandbox: SandboxGateway | None = None
+
+
+async def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves `request`."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def person_of(request: Request) -> Principal:
+    """The person who signed `request`. Raises the problems of `TokenVerifier.verify`, and
+    ScopeMissing for a service's token."""
+    parts = await parts_of(request)
+    principal = parts.identity.verifier.verify(request.headers.get("authorization", ""))
+    principal.require(PERSON_SCOPE)
+    return principal
+
+
+WithParts = Annotated[Parts, Depends(parts_of)]
+SignedIn = Annotated[Principal, Depends(person_of)]
+
+
+def address_of(request: Request) -> str | None:
+    """The address that a request came from; limits count by it."""
+    return None if request.client is None else request.client.host

@@ -1,0 +1,117 @@
+"""Fixtures for all tests: a real PostgreSQL server, fresh databases, settings.
+
+TIKIWALLET_TEST_SERVER says which server: `embedded` (as when not set), `debian`, or `all`: then a
+test that uses `database_urls` runs on both, if Debian's is installed.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers import (
+    Databases,
+    DatabaseUrls,
+    DebianServer,
+    Server,
+    debian_programs,
+    free_port,
+    remove_folder,
+    run_apart,
+    short_folder,
+    start_embedded,
+)
+
+from tikiwallet.config import Settings
+
+# Taken out of the environment: `tikiwallet` refuses settings that it does not know.
+CHOICE = os.environ.pop("TIKIWALLET_TEST_SERVER", "embedded")
+
+
+def _servers() -> list[str]:
+    match CHOICE:
+        case "embedded":
+            return ["embedded"]
+        case "debian":
+            return ["debian"]
+        case "all":
+            return ["embedded", "debian"] if debian_programs() else ["embedded"]
+        case _:
+            raise pytest.UsageError("TIKIWALLET_TEST_SERVER is embedded, debian or all")
+
+
+def pytest_report_header() -> str:
+    return f"PostgreSQL: {', '.join(_servers())} (installed by Debian: {debian_programs()})"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", _servers(), indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "server" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A running server, shared by all tests."""
+    folder = short_folder()
+    try:
+        if request.param == "embedded":
+            embedded = start_embedded(folder)
+            yield embedded
+            run_apart(embedded.stop())
+        else:
+            programs = debian_programs()
+            assert programs is not None, "Debian's package postgresql is not installed"
+            debian = DebianServer(folder, programs)
+            debian.start()
+            yield debian
+            debian.stop()
+    finally:
+        remove_folder(folder)
+
+
+@pytest.fixture(scope="session")
+def databases(server: Server) -> Databases:
+    """Makes databases on the server."""
+    return Databases(server)
+
+
+@pytest.fixture
+def database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
+    """A fresh, migrated database of this test's own, as each role logs in to it."""
+    urls = run_apart(databases.make())
+    yield urls
+    run_apart(databases.drop(urls.name))
+
+
+@pytest.fixture
+def empty_database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
+    """A fresh database without any migration."""
+    urls = run_apart(databases.make(migrated=False))
+    yield urls
+    run_apart(databases.drop(urls.name))
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A fresh private folder with a short path."""
+    folder = short_folder()
+    yield folder
+    remove_folder(folder)
+
+
+@pytest.fixture
+def settings(data_dir: Path) -> Settings:
+    """Settings of an embedded installation in a folder and on a port of its own."""
+    port = free_port()
+    return Settings(
+        data_dir=data_dir,
+        keys_dir=data_dir / "keys",
+        port=port,
+        public_url=f"http://localhost:{port}",
+    )

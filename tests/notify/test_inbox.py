@@ -1,0 +1,69 @@
+"""The sandbox's inbox: words, order, and how much it keeps."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.servers import DatabaseUrls
+
+from tikiwallet.database.cluster import APP
+from tikiwallet.database.pool import Database
+from tikiwallet.identity.codes import CodeSender, Purpose
+from tikiwallet.notify.inbox import KEPT_PER_PHONE, SandboxInbox
+from tikiwallet.notify.templates import code_text
+
+ANA, BEN = "+6591234567", "+6591234568"
+
+
+@pytest.fixture
+async def inbox(database_urls: DatabaseUrls) -> AsyncIterator[SandboxInbox]:
+    database = await Database.connect(database_urls.app, APP)
+    yield SandboxInbox(database, now=lambda: 1_700_000_000_123_456)
+    await database.close()
+
+
+async def test_a_message(inbox: SandboxInbox) -> None:
+    sender: CodeSender = inbox
+    await sender.send_code(ANA, "012345", Purpose.REGISTER)
+    await sender.send_code(BEN, None, Purpose.ALREADY_REGISTERED)
+    assert await inbox.messages(ANA) == [
+        {
+            "to": ANA,
+            "text": code_text(Purpose.REGISTER, "012345"),
+            "code": "012345",
+            "sent_at": "2023-11-14T22:13:20.123456Z",
+        }
+    ]
+    assert [message["code"] for message in await inbox.messages(BEN)] == [None]
+    assert await inbox.messages("+6500000000") == []
+
+
+@pytest.mark.parametrize("asked", ["+6591234567", " 6591234567", "6591234567"])
+async def test_a_plus_lost_in_a_query_string(inbox: SandboxInbox, asked: str) -> None:
+    await inbox.send_code(ANA, "012345", Purpose.REGISTER)
+    assert len(await inbox.messages(asked)) == 1
+
+
+async def test_newest_first_and_only_the_newest_are_kept(inbox: SandboxInbox) -> None:
+    await inbox.send_code(BEN, "000000", Purpose.REGISTER)
+    for number in range(KEPT_PER_PHONE + 5):
+        await inbox.send_code(ANA, f"{number:06d}", Purpose.REGISTER)
+    codes = [message["code"] for message in await inbox.messages(ANA, limit=1000)]
+    assert codes == [f"{number:06d}" for number in range(KEPT_PER_PHONE + 4, 4, -1)]
+    assert [message["code"] for message in await inbox.messages(ANA, limit=2)] == codes[:2]
+    assert await inbox.messages(ANA, limit=-1) == []
+    assert len(await inbox.messages(BEN)) == 1
+
+
+@pytest.mark.parametrize(
+    ("purpose", "code"), [(Purpose.REGISTER, None), (Purpose.ALREADY_REGISTERED, "012345")]
+)
+def test_a_message_has_a_code_or_has_none(purpose: Purpose, code: str | None) -> None:
+    with pytest.raises(ValueError, match="code"):
+        code_text(purpose, code)
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_messages_fit_into_one_sms_or_two(purpose: Purpose) -> None:
+    text = code_text(purpose, None if purpose is Purpose.ALREADY_REGISTERED else "012345")
+    assert text.isascii()
+    assert len(text) <= 306

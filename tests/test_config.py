@@ -1,0 +1,131 @@
+"""Settings: defaults, and one clear line per mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from tikiwallet.config import Settings, SettingsError, default_data_dir
+
+
+def mistakes(**env: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({"HOME": "/home/kiri", **env})
+    return caught.value.mistakes
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_environment({"HOME": "/home/kiri", **env})
+
+
+def test_defaults() -> None:
+    settings = read()
+    assert settings.data_dir == default_data_dir({"HOME": "/home/kiri"})
+    assert settings.keys_dir == settings.data_dir / "keys"
+    assert settings.ledger_socket == settings.data_dir / "run" / "ledger.sock"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.public_url == "http://localhost:8000"
+    assert settings.embedded
+    assert settings.sandbox
+    assert settings.rate_limits
+    assert settings == Settings(data_dir=settings.data_dir, keys_dir=settings.keys_dir)
+
+
+@pytest.mark.parametrize(
+    ("env", "platform", "expected"),
+    [
+        ({"HOME": "/h"}, "linux", "/h/.local/share/tikiwallet"),
+        ({"HOME": "/h", "XDG_DATA_HOME": "/x"}, "linux", "/x/tikiwallet"),
+        ({"HOME": "/h", "XDG_DATA_HOME": "x"}, "linux", "/h/.local/share/tikiwallet"),
+        ({"HOME": "/h"}, "darwin", "/h/Library/Application Support/TikiWallet"),
+    ],
+)
+def test_default_data_dir(env: dict[str, str], platform: str, expected: str) -> None:
+    assert default_data_dir(env, platform) == Path(expected)
+
+
+def test_everything_set() -> None:
+    settings = read(
+        TIKIWALLET_DATA_DIR="/srv/tiki",
+        TIKIWALLET_KEYS_DIR="/srv/keys",
+        TIKIWALLET_PORT="9000",
+        TIKIWALLET_DATABASE_URL="postgresql://app:secret@a:5432,b:5432/tikiwallet",
+        TIKIWALLET_LEDGER_DATABASE_URL="postgresql://ledger:secret@a/tikiwallet",
+        TIKIWALLET_MIGRATE_URL="postgres://owner:secret@a/tikiwallet",
+        TIKIWALLET_REDIS_URL="redis://:secret@cache:6379/1",
+        TIKIWALLET_PUBLIC_URL="https://wallet.example.org/",
+        TIKIWALLET_RATE_LIMITS="off",
+        TIKIWALLET_HOT_ACCOUNTS="1000",
+        TIKIWALLET_LEASE_MS="200",
+        TIKIWALLET_LOG_LEVEL="DEBUG",
+    )
+    assert settings.data_dir == Path("/srv/tiki")
+    assert settings.keys_dir == Path("/srv/keys")
+    assert not settings.embedded
+    assert settings.ledger_database_url == "postgresql://ledger:secret@a/tikiwallet"
+    assert settings.public_url == "https://wallet.example.org"
+    assert not settings.rate_limits
+    assert (settings.hot_accounts, settings.lease_ms) == (1000, 200)
+    assert settings.log_level == "debug"
+    assert "secret" not in repr(settings)
+
+
+def test_one_url_serves_all_roles() -> None:
+    url = "postgresql://tiki@db/tikiwallet"
+    settings = read(TIKIWALLET_DATABASE_URL=url)
+    assert settings.ledger_database_url == settings.migrate_url == url
+
+
+def test_nothing_means_not_set() -> None:
+    assert read(TIKIWALLET_PORT="", TIKIWALLET_DATABASE_URL=" ") == read()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TIKIWALLET_PROT", "1", "TIKIWALLET_PROT is not a setting: did you mean TIKIWALLET_PORT?"),
+        ("tikiwallet_port", "1", "did you mean TIKIWALLET_PORT?"),
+        ("TIKIWALLET_DATABSE_URL", "x", "did you mean TIKIWALLET_DATABASE_URL?"),
+        ("TIKIWALLET_ZZZZZZ", "x", "remove it"),
+        ("TIKIWALLET_PORT", "0", "TIKIWALLET_PORT=0 is not a whole number from 1 to 65535"),
+        ("TIKIWALLET_PORT", "65536", "from 1 to 65535"),
+        ("TIKIWALLET_PORT", "80.5", "from 1 to 65535"),
+        ("TIKIWALLET_PORT", "²", "from 1 to 65535"),
+        ("TIKIWALLET_PORT", "9" * 5000, "from 1 to 65535"),
+        ("TIKIWALLET_LEASE_MS", "501", "from 50 to 500"),
+        ("TIKIWALLET_HOT_ACCOUNTS", "-1", "whole number"),
+        ("TIKIWALLET_RATE_LIMITS", "no", "use one of on, off"),
+        ("TIKIWALLET_LOG_LEVEL", "loud", "use one of debug, info, warning, error"),
+        ("TIKIWALLET_DATABASE_URL", "mysql://x/y", "must look like postgresql://"),
+        ("TIKIWALLET_DATABASE_URL", "postgresql://", "must look like postgresql://"),
+        ("TIKIWALLET_MIGRATE_URL", "postgresql://a/b", "TIKIWALLET_DATABASE_URL is not: set both"),
+        ("TIKIWALLET_REDIS_URL", "http://cache", "must look like redis://"),
+        ("TIKIWALLET_PUBLIC_URL", "wallet.example.org", "must look like https://"),
+        ("TIKIWALLET_PUBLIC_URL", "http://wallet.example.org", "must begin with https://"),
+        ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
+        ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
+        ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
+        ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
+    ],
+)
+def test_a_mistake_is_one_line(name: str, value: str, says: str) -> None:
+    [line] = mistakes(**{name: value})
+    assert says in line
+    assert "\n" not in line
+    assert name in line
+
+
+def test_all_mistakes_are_told_together() -> None:
+    found = mistakes(TIKIWALLET_PORT="x", TIKIWALLET_LEASE_MS="x", TIKIWALLET_NOPE="x")
+    assert len(found) == 3
+
+
+def test_passwords_are_not_repeated_in_mistakes() -> None:
+    [line] = mistakes(TIKIWALLET_DATABASE_URL="postgre://a:hunter2@h/d")
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:9000", "http://127.0.0.1:8000", "http://[::1]:8000"]
+)
+def test_loopback_needs_no_https(url: str) -> None:
+    assert read(TIKIWALLET_PUBLIC_URL=url).public_url == url
