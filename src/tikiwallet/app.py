@@ -217,6 +217,7 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     gateway = SandboxGateway(database)
+    payments = Payments(ledger, directory, wallets, identity.people, identity.pins)
     latencies = Latencies()
     parts = Parts(
         settings=settings,
@@ -228,6 +229,7 @@ def _build(
         topups=TopUps(
             database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
         ),
+        payments=payments,
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
@@ -236,7 +238,7 @@ def _build(
     )
     lane = FastLane(
         ledger=ledger,
-        payments=Payments(ledger, directory, wallets, identity.people, identity.pins),
+        payments=payments,
         directory=directory,
         verifier=identity.verifier,
         latencies=latencies,

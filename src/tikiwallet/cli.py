@@ -7,19 +7,28 @@ import sys
 from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 
 from tikiwallet import app as wiring
-from tikiwallet import logs
+from tikiwallet import clock, ids, logs
 from tikiwallet.config import Settings, SettingsError
 from tikiwallet.database.claims import DataDirInUse
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.pool import Database
+from tikiwallet.errors import Problem
+from tikiwallet.ledger.heads import AuditMismatch
+from tikiwallet.ledger.proofs import check_proof, prove
+from tikiwallet.ledger.restore import WriterRuns
+from tikiwallet.ledger.restore import restore as restore_log
+from tikiwallet.ledger.verify import Report, verify
 
+_Answer = TypeVar("_Answer")
 cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -78,6 +87,38 @@ def migrate() -> None:
     _run(run())
 
 
+@cli.command()
+def bench(
+    seconds: Annotated[int, typer.Option(min=1, max=600, help="How long each run takes.")] = 10,
+    connections: Annotated[int, typer.Option(min=2, max=2_000, help="Of the HTTP load.")] = 256,
+    only: Annotated[list[str] | None, typer.Option(help="Only this figure; repeatable.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    large: Annotated[
+        bool, typer.Option(help="Also 1,000,000 accounts and 20,000,000 postings; built once.")
+    ] = False,
+    quick: Annotated[bool, typer.Option(help="Short runs, to see that all of it works.")] = False,
+    strict: Annotated[bool, typer.Option(help="End with 1 when a target is missed.")] = False,
+    generator: Annotated[str, typer.Option(help="auto, wrk or own.")] = "auto",
+) -> None:
+    """Measure this version beside pgbench on the same PostgreSQL, in the same minute."""
+    from tikiwallet.bench.command import Options, run
+
+    raise typer.Exit(
+        run(
+            Options(
+                seconds=seconds,
+                connections=connections,
+                only=tuple(only or ()),
+                json=json_,
+                large=large,
+                quick=quick,
+                strict=strict,
+                generator=generator,
+            )
+        )
+    )
+
+
 @admin.command("token")
 def admin_token(
     name: Annotated[str, typer.Option(help="Whose it is, for the list of tokens.")],
@@ -100,6 +141,109 @@ def admin_token(
     _run(run())
 
 
+@audit.command("verify")
+def audit_verify() -> None:
+    """Recompute the log from its first row: numbering, states, zero-sums, tree, heads, signatures.
+
+    Ends with 1, naming the first row that does not agree. May run while the ledger works.
+    """
+    report = _run(_verify())
+    minutes = f"{report.seconds:.1f} s"
+    _say(f"{report.rows} log rows, {report.entries} entries, {report.accounts} accounts, {minutes}")
+    if report.newest_head is not None:
+        head = report.newest_head
+        _say(f"head {head.number} covers {head.size} rows: {head.root.hex()}")
+    for gap in report.gaps:
+        _say(f"rows {gap.kept + 1} to {gap.n - 1} were lost in a restore, which is signed")
+    if report.failure is not None:
+        print(f"row {report.failure.n} does not agree: {report.failure.reason}", file=sys.stderr)
+        raise typer.Exit(1)
+    _say("everything agrees")
+
+
+async def _verify() -> Report:
+    settings = _settings()
+    async with wiring.open_database(settings, migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
+        with Progress(
+            *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
+        ) as bar:
+            task = bar.add_task("verifying", total=None)
+            report = await verify(
+                database,
+                settings.keys_dir,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+        await database.close()
+        return report
+
+
+@audit.command("prove")
+def audit_prove(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A payment's or transaction's id.")],
+    leg: Annotated[int, typer.Option(min=0, help="Which of its postings.")] = 0,
+) -> None:
+    """Print a proof that a posting is in the log, for strangers: docs/audit.md says how they check."""
+    raw = ids.read_uuid(id_)
+    if raw is None:
+        print(f"{id_} is not the id of a transaction", file=sys.stderr)
+        raise typer.Exit(2)
+
+    async def run() -> dict[str, Any]:
+        settings = _settings()
+        async with wiring.open_database(settings, migrating=False) as dsns:
+            database = await Database.connect(dsns.app, APP)
+            try:
+                return await prove(database, settings.keys_dir, raw, leg)
+            finally:
+                await database.close()
+
+    _say(json.dumps(_run(run()), indent=2))
+
+
+@audit.command("check")
+def audit_check(
+    proof: Annotated[Path, typer.Argument(help="A file with the proof, - for standard input.")],
+    key: Annotated[str, typer.Option(help="The house's public key, 64 hex digits.")],
+) -> None:
+    """Check somebody's proof against the house's public key; needs no database and no network."""
+    text = sys.stdin.read() if str(proof) == "-" else proof.read_text()
+    try:
+        facts = check_proof(json.loads(text), bytes.fromhex(key))
+    except (ValueError, KeyError) as error:
+        print(f"the proof does not hold: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    _say(f"the proof holds: row {facts.n} of the log, {clock.rfc3339(facts.at)}")
+
+
+@cli.command()
+def restore(
+    above: Annotated[
+        int | None, typer.Option(help="The highest log number anyone was told of, if known.")
+    ] = None,
+) -> None:
+    """After a backup was restored: let the ledger go on above a signed gap.
+
+    The writer refuses to lead a log that is shorter than what was published. This states, signed
+    and for good, which rows are lost.
+    """
+
+    async def run() -> None:
+        settings = _settings()
+        async with wiring.open_database(settings, _say) as dsns:
+            database = await Database.connect(dsns.app, APP)
+            try:
+                gap = await restore_log(dsns.ledger, database, settings.keys_dir, above=above)
+            except (ValueError, WriterRuns, AuditMismatch) as error:
+                print(f"not restored: {error}", file=sys.stderr)
+                raise typer.Exit(1) from None
+            finally:
+                await database.close()
+            _say(f"rows {gap.kept + 1} to {gap.n - 1} are stated as lost; the log goes on above")
+
+    _run(run())
+
+
 def _settings() -> Settings:
     try:
         settings = Settings.from_environment(os.environ)
@@ -115,10 +259,10 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work)
-    except (DataDirInUse, EmbeddedServerError, OSError) as error:
+            return runner.run(work)
+    except (DataDirInUse, EmbeddedServerError, OSError, Problem) as error:
         print(f"tikiwallet: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -9,7 +9,7 @@ import pytest
 
 from tikiwallet.bench.generator import answer_length, play
 from tikiwallet.bench.http import LoadFailed, ceiling, choose, drive, parse
-from tikiwallet.bench.lanes import Lane, Person, balance_lanes, payment_lanes
+from tikiwallet.bench.lanes import Lane, Person, Words, balance_lanes, payment_lanes, word_lanes
 from tikiwallet.bench.processes import Watch
 
 _PEOPLE = [Person(f"token{n}", (f"w_{n:013d}",)) for n in range(8)]
@@ -75,6 +75,23 @@ async def test_every_request_carries_a_fresh_key_and_its_own_token(generator: st
     keys = [key for _, key in seen]
     assert len(set(keys)) == len(keys) >= result.requests
     assert {token for token, _ in seen} == {f"Bearer {person.token}" for person in _PEOPLE}
+
+
+@pytest.mark.parametrize("generator", _INSTALLED)
+async def test_words_are_gone_round_in_their_order(generator: str) -> None:
+    seen: list[str] = []
+
+    async def answer(head: str, body: bytes) -> list[bytes]:
+        seen.append(body.decode())
+        return [_OK]
+
+    async with _served(answer) as port:
+        lanes = word_lanes("service", "w_", 2, port, 1)
+        words = Words("aabbcc", 2)
+        result = await drive(generator, lambda: lanes, port, 1, Watch({}), warmup=0, words=words)
+    assert result.refused == 0
+    asked = "".join(body[18:20] for body in seen[:7])
+    assert asked in "aabbcc" * 4  # wrk takes some words to itself before it begins
 
 
 @pytest.mark.parametrize("generator", _INSTALLED)

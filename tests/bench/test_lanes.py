@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 from tikiwallet.bench.lanes import (
+    Fill,
     Lane,
     Person,
     balance_lanes,
     payment_lanes,
     query_lanes,
     read_lanes,
+    word_lanes,
     write_lanes,
 )
 
@@ -26,7 +28,7 @@ def _parsed(request: bytes) -> tuple[str, dict[str, str], bytes]:
 def test_people_pay_each_other_round_in_a_ring() -> None:
     paid = []
     for lane in payment_lanes(_PEOPLE, 8000, "SGD"):
-        assert lane.counted
+        assert lane.fill is Fill.NUMBER
         first, headers, body = _parsed(lane.before + b"7" + lane.after)
         assert first == "POST /v1/payments HTTP/1.1"
         assert int(headers["content-length"]) == len(body)
@@ -51,7 +53,7 @@ def test_reads_ask_for_the_wallet_that_holds_money() -> None:
     first, headers, body = _parsed(lane.before)
     assert first == f"GET /v1/wallets/{_PEOPLE[1].wallets[0]}/balance HTTP/1.1"
     assert (headers["authorization"], body) == ("bearer token1", b"")
-    assert not lane.counted
+    assert lane.fill is Fill.NOTHING
 
 
 def test_a_query_asks_for_all_wallets_at_once() -> None:
@@ -66,8 +68,17 @@ def test_a_query_asks_for_all_wallets_at_once() -> None:
 def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     lanes = [
         Lane(b"GET / HTTP/1.1\r\n\r\n"),
-        Lane(b"before 12 34 1\n", b"\r\n\r\nafter\n", counted=True),
-        Lane("über\n".encode(), b"\x00\xff", counted=True),
+        Lane(b"before 12 34 1\n", b"\r\n\r\nafter\n", Fill.NUMBER),
+        Lane("über\n".encode(), b"\x00\xff", Fill.NUMBER),
     ]
     write_lanes(tmp_path / "lanes", lanes)
     assert read_lanes(tmp_path / "lanes") == lanes
+
+
+def test_a_word_completes_a_query_for_one_wallet() -> None:
+    lane = word_lanes("service", "w_01234567", 5, 8000, 3)[0]
+    first, headers, body = _parsed(lane.before + b"89abc" + lane.after)
+    assert lane.fill is Fill.WORD
+    assert first == "POST /v1/balances/query HTTP/1.1"
+    assert json.loads(body) == {"wallet_ids": ["w_0123456789abc"]}
+    assert int(headers["content-length"]) == len(body)

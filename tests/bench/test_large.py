@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from tikiwallet.bench.large import by_zipf, command_at, evenly, total_commands
+from tikiwallet.bench.large import by_zipf, command_at, evenly, total_commands, words_of
+from tikiwallet.ids import write_id
 from tikiwallet.ledger.transactions import OpenAccount, Transaction
 from tikiwallet.ledger.validation import validate
 
@@ -48,3 +49,14 @@ def test_zipf_choices_fall_as_one_over_the_rank() -> None:
     assert len(counts) == _ACCOUNTS
     assert 1.8 < counts[0] / counts[1] < 2.2
     assert 8 < counts[0] / counts[9] < 12
+
+
+@pytest.mark.parametrize("name", ["evenly", "zipf"])
+def test_words_complete_the_ids_of_the_wallets(name: str) -> None:
+    start, words = words_of(name, _ACCOUNTS, 200)
+    wallets = {
+        start + words.text[at : at + words.width] for at in range(0, len(words.text), words.width)
+    }
+    opened = [command_at(place, _ACCOUNTS) for place in range(1, 1 + _ACCOUNTS)]
+    assert wallets <= {write_id("w", c.account) for c in opened if isinstance(c, OpenAccount)}
+    assert len(wallets) > 20

@@ -48,7 +48,6 @@ FIGURES: dict[str, Entry] = {
         "postings with a fee posting to one house account", "/s", Target(ratio=12)
     ),
     "batches-four": Entry("postings of 1->4 payments", "/s", Target(ratio=12)),
-    "reads": Entry("balances by the Python API, 500 at a time", "/s"),
     "memory-writer": Entry(
         "memory of the writer with 200,000 hot accounts", "MB", Target(at_most=300)
     ),

@@ -1,8 +1,9 @@
 """Our own load generator, for machines without wrk: a process that does nothing else.
 
-`python -m tikiwallet.bench.generator LANES HOST PORT SECONDS WARMUP` opens one keep-alive
-connection per lane, sends the next request as soon as the answer to the last one is complete, and
-prints one line of JSON. Only answers that arrive after the warm-up and before the end count.
+`python -m tikiwallet.bench.generator LANES HOST PORT SECONDS WARMUP WORDS WIDTH` opens one
+keep-alive connection per lane, sends the next request as soon as the answer to the last one is
+complete, and prints one line of JSON. Only answers that arrive after the warm-up and before the end
+count.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import cast
 import uvloop
 
 from tikiwallet.bench.histogram import Histogram, bucket
-from tikiwallet.bench.lanes import Lane, read_lanes
+from tikiwallet.bench.lanes import NO_WORDS, Fill, Lane, Words, read_lanes
 from tikiwallet.bench.processes import say
 
 _RECONNECT_SECONDS = 0.05
@@ -25,12 +26,23 @@ _RECONNECT_SECONDS = 0.05
 class Tally:
     """What all connections of one run count together."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words) -> None:
+        self._words = words.text.encode()
+        self._width = words.width
+        self._at = 0
         self.histogram = Histogram()
         self.statuses: Counter[bytes] = Counter()
         self.broken = 0
         self.counting = False
         self.over = False
+
+    def word(self) -> bytes:
+        """The next word; after the last comes the first."""
+        at = self._at
+        self._at += self._width
+        if self._at + self._width > len(self._words):
+            self._at = 0
+        return self._words[at : at + self._width]
 
 
 class Connection(asyncio.Protocol):
@@ -39,7 +51,11 @@ class Connection(asyncio.Protocol):
     def __init__(self, lane: Lane, tally: Tally, name: bytes) -> None:
         self._lane = lane
         self._tally = tally
-        self._before = lane.before + name + b"-" if lane.counted else lane.before + lane.after
+        self._before = lane.before
+        if lane.fill is Fill.NOTHING:
+            self._before += lane.after
+        elif lane.fill is Fill.NUMBER:
+            self._before += name + b"-"
         self._number = 0
         self._sent_ns = 0
         self._rest = b""
@@ -52,11 +68,14 @@ class Connection(asyncio.Protocol):
 
     def _send(self, transport: asyncio.Transport) -> None:
         self._sent_ns = time.perf_counter_ns()
-        if self._lane.counted:
-            self._number += 1
-            transport.write(b"%b%d%b" % (self._before, self._number, self._lane.after))
-        else:
+        lane = self._lane
+        if lane.fill is Fill.NOTHING:
             transport.write(self._before)
+        elif lane.fill is Fill.NUMBER:
+            self._number += 1
+            transport.write(b"%b%d%b" % (self._before, self._number, lane.after))
+        else:
+            transport.write(self._before + self._tally.word() + lane.after)
 
     def data_received(self, data: bytes) -> None:
         if self._rest:
@@ -139,10 +158,16 @@ async def _play(lane: Lane, name: str, tally: Tally, host: str, port: int) -> No
 
 
 async def play(
-    lanes: list[Lane], host: str, port: int, seconds: float, warmup: float
+    lanes: list[Lane],
+    host: str,
+    port: int,
+    seconds: float,
+    warmup: float,
+    *,
+    words: Words = NO_WORDS,
 ) -> dict[str, object]:
     """Play all lanes for `warmup` and then `seconds`; what the process prints, as a dictionary."""
-    tally = Tally()
+    tally = Tally(words)
     loop = asyncio.get_running_loop()
     tasks = [
         loop.create_task(_play(lane, str(index), tally, host, port))
@@ -173,9 +198,10 @@ async def play(
 
 def main(arguments: list[str]) -> int:
     """The process: arguments as in the module's first lines."""
-    path, host, port, seconds, warmup = arguments
+    path, host, port, seconds, warmup, text, width = arguments
     lanes = read_lanes(Path(path))
-    result = uvloop.run(play(lanes, host, int(port), float(seconds), float(warmup)))
+    words = Words(Path(text).read_text(), int(width))
+    result = uvloop.run(play(lanes, host, int(port), float(seconds), float(warmup), words=words))
     say(json.dumps(result))
     return 0
 

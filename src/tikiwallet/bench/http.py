@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tikiwallet.bench.lanes import Lane, write_lanes
+from tikiwallet.bench.lanes import NO_WORDS, Lane, Words, write_lanes
 from tikiwallet.bench.processes import Watch, child_environment, free_port
 
 GENERATORS = ("auto", "wrk", "own")
@@ -73,27 +73,31 @@ async def drive(
     watch: Watch,
     *,
     warmup: float = _WARMUP_SECONDS,
+    words: Words = NO_WORDS,
 ) -> LoadResult:
     """Warm up, then play lanes against `port`, one connection each, inside `watch`.
 
     `lanes` is called for the warm-up and again for the run, so that idempotency keys are fresh.
     """
     with tempfile.TemporaryDirectory(prefix="tiki-bench-") as folder:
-        path = Path(folder) / "lanes"
+        path, text = Path(folder) / "lanes", Path(folder) / "words"
+        text.write_text(words.text)
+        extra = [str(text), str(words.width)]
         if generator == "wrk" and warmup > 0:
             made = lanes()
             write_lanes(path, made)
-            await _call(_wrk(path, len(made), port, max(1, round(warmup))), None, warmup)
+            warming = _wrk(path, len(made), port, max(1, round(warmup)))
+            await _call([*warming, *extra], None, warmup)
         made = lanes()
         write_lanes(path, made)
         if generator == "wrk":
-            words = _wrk(path, len(made), port, seconds)
+            command = _wrk(path, len(made), port, seconds)
         else:
             module = "tikiwallet.bench.generator"
-            words = [sys.executable, "-m", module, str(path), "127.0.0.1", str(port)]
-            words += [str(seconds), str(warmup)]
-        text = await _call(words, watch, seconds + warmup)
-    return parse(generator, text)
+            command = [sys.executable, "-m", module, str(path), "127.0.0.1", str(port)]
+            command += [str(seconds), str(warmup)]
+        said = await _call([*command, *extra], watch, seconds + warmup)
+    return parse(generator, said)
 
 
 def _wrk(path: Path, connections: int, port: int, seconds: int) -> list[str]:

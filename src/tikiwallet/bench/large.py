@@ -22,6 +22,7 @@ from random import Random
 import uvloop
 
 from tikiwallet.bench.histogram import Histogram
+from tikiwallet.bench.lanes import Words
 from tikiwallet.bench.ledger import (
     BOTTOMLESS,
     CALLERS,
@@ -29,7 +30,6 @@ from tikiwallet.bench.ledger import (
     Ids,
     Rate,
     drive_posts,
-    drive_reads,
     post_all,
 )
 from tikiwallet.bench.processes import Watch, say
@@ -37,6 +37,7 @@ from tikiwallet.config import Settings
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.pool import Database
+from tikiwallet.ids import write_id
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
     AccountType,
@@ -49,12 +50,15 @@ from tikiwallet.ledger.transactions import (
 
 ACCOUNTS = 1_000_000
 POSTINGS = 20_000_000
+SMALL_ACCOUNTS = 10_000  # what the large data set is held against
+SMALL_POSTINGS = 20_000
 _FIRST = 1 << 50  # accounts are numbered from here; the clearing account lies right below
 _SOURCE = _FIRST - 1
 _MONEY = 1_000_000
 _CHUNK = 2_000
 _SAVE_EVERY = 20  # groups of chunks
 _CHOICES = 1_000_000
+_WIDTH = 5  # letters in which the ids of the data set's wallets differ
 _PAGES = 500
 _PAGE = 50
 _SETTLE_SECONDS = 3.0
@@ -200,23 +204,36 @@ async def page_times(database: Database, ledger: Ledger, accounts: int) -> Rate:
 async def measure(
     ledger: Ledger, database: Database, accounts: int, seconds: float, postmaster: int | None
 ) -> dict[str, object]:
-    """All figures of the large data set; Zipf first, so that memory holds what is popular."""
+    """Writes and history; Zipf first, so that memory holds what is popular."""
     random = Random(23)  # noqa: S311 - a load, not a secret
     results: dict[str, object] = {}
-    for name, choose in (("zipf", by_zipf), ("evenly", evenly)):
+    for name, choose in CHOICES.items():
         choices = choose(accounts, _CHOICES, random)
-        await drive_reads(ledger, choices, min(_SETTLE_SECONDS, seconds))
-        for kind, run in (("reads", drive_reads), ("writes", post_between)):
-            watch = Watch({"writer and caller": os.getpid(), "postgres": postmaster})
-            async with watch:
-                rate = await run(ledger, choices, seconds)
-            results[f"{kind}-{name}"] = {
-                "rate": asdict(rate),
-                "processes": [asdict(use) for use in watch.uses],
-            }
+        await post_between(ledger, choices, min(_SETTLE_SECONDS, seconds))
+        async with Watch({"writer and caller": os.getpid(), "postgres": postmaster}) as watch:
+            rate = await post_between(ledger, choices, seconds)
+        results[f"writes-{name}"] = {
+            "rate": asdict(rate),
+            "processes": [asdict(use) for use in watch.uses],
+        }
     pages = await page_times(database, ledger, accounts)
     results["history"] = {"rate": asdict(pages), "processes": []}
     return results
+
+
+CHOICES = {"zipf": by_zipf, "evenly": evenly}
+
+
+def words_of(name: str, accounts: int, count: int = _CHOICES) -> tuple[str, Words]:
+    """`count` wallets chosen as `name` says (one of CHOICES): the start that the ids of all have in
+    common, and the rest of each as a word."""
+    if accounts > 32**_WIDTH:
+        raise ValueError("the wallets of a data set differ in their last five letters only")
+    random = Random(24)  # noqa: S311 - a load, not a secret
+    chosen = CHOICES[name](accounts, count, random)
+    tails = {account: write_id("w", account)[-_WIDTH:] for account in set(chosen)}
+    start = write_id("w", _FIRST)[:-_WIDTH]
+    return start, Words("".join(tails[account] for account in chosen), _WIDTH)
 
 
 @asynccontextmanager

@@ -31,13 +31,12 @@ from tikiwallet.ledger.transactions import (
     Transaction,
 )
 
-CASES = ("one", "hot", "fee", "four", "states", "memory")
+CASES = ("one", "hot", "fee", "four", "memory")
 CURRENCY = 702  # SGD's number
 SMALL = 10_000  # accounts of the small set
 HOT = 10
 CALLERS = 4
 BATCH = 1_000  # legs of one caller's batch
-ASKED = 500  # accounts of one read
 MEMORY_ACCOUNTS = 200_000
 CHUNK = 1_000
 BOTTOMLESS = 2**62
@@ -143,24 +142,6 @@ async def drive_posts(
     return await drive(turn, seconds)
 
 
-async def drive_reads(ledger: Ledger, choices: Sequence[int], seconds: float) -> Rate:
-    """Balances per second, read 500 at a time; `choices` are gone round."""
-    at = 0
-
-    async def turn() -> int:
-        nonlocal at
-        asked = choices[at : at + ASKED]
-        at = at + ASKED if at + 2 * ASKED <= len(choices) else 0
-        states = await ledger.states(asked)
-        if None in states:
-            raise CaseFailed("an account has no state")
-        # States in memory are answered without a pause; the writer needs one to renew its lease.
-        await asyncio.sleep(0)
-        return len(asked)
-
-    return await drive(turn, seconds)
-
-
 async def drive(turn: Callable[[], Awaitable[int]], seconds: float) -> Rate:
     """Let four callers take turns for a warm-up and then `seconds`; what a turn answers counts."""
     histogram = Histogram()
@@ -242,13 +223,8 @@ async def run_case(
     accounts = await open_accounts(ledger, ids, HOT if case == "hot" else SMALL)
     await fund(ledger, ids, source, accounts)
     async with watch:
-        if case == "states":
-            random = Random(21)  # noqa: S311 - a load, not a secret
-            choices = [random.choice(accounts) for _ in range(_CHOICES)]
-            rate = await drive_reads(ledger, choices, seconds)
-        else:
-            make, legs = transactions(case, ids, accounts, source)
-            rate = await drive_posts(ledger, make, legs, seconds)
+        make, legs = transactions(case, ids, accounts, source)
+        rate = await drive_posts(ledger, make, legs, seconds)
     return {"rate": asdict(rate), "processes": [asdict(use) for use in watch.uses]}
 
 

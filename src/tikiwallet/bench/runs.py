@@ -7,7 +7,8 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,15 @@ from tikiwallet.bench import takeover
 from tikiwallet.bench.catalogue import AT_64, FIGURES, LEASES
 from tikiwallet.bench.figures import NO_TARGET, Figure, ProcessUse, Target, Yardstick
 from tikiwallet.bench.http import LoadResult, ceiling, drive
-from tikiwallet.bench.lanes import Lane, Person, balance_lanes, payment_lanes, query_lanes
+from tikiwallet.bench.lanes import (
+    Lane,
+    Person,
+    balance_lanes,
+    payment_lanes,
+    query_lanes,
+    word_lanes,
+)
+from tikiwallet.bench.large import CHOICES, SMALL_ACCOUNTS, SMALL_POSTINGS, words_of
 from tikiwallet.bench.people import CURRENCY, make_people
 from tikiwallet.bench.pgbench import SELECTS, TPC_B, Pgbench, find_pgbench
 from tikiwallet.bench.processes import DidNotStart, Process, Watch, child_environment
@@ -28,13 +37,14 @@ from tikiwallet.bench.stage import Stage, let_through, open_stage
 _ASKED = 1_000  # wallets of one /v1/balances/query
 _QUERY_CONNECTIONS = 16
 _CASE_SECONDS = 300.0
+_BRIEF = 160  # letters of an error that the table shows; the whole goes to standard error
 _LARGE_SECONDS = 900.0
+_SETTLE_SECONDS = 3.0  # of a data set, so that memory holds what it will hold
 _CASES = {
     "batches": "one",
     "batches-hot": "hot",
     "batches-fee": "fee",
     "batches-four": "four",
-    "reads": "states",
 }
 
 
@@ -77,10 +87,7 @@ class Bench:
             await self._attempt(("memory-writer",), lambda: self._writer_memory(stage))
             await self._attempt(("start",), lambda: self._second_start(stage))
             large = tuple(name for name in FIGURES if name.startswith("large-"))
-            if self._wanted(*large):
-                small = await self._small(stage)
-        if self._wanted(*large):
-            await self._attempt(large, lambda: self._large(small))
+            await self._attempt(large, lambda: self._large(stage))
 
     def _wanted(self, *names: str) -> bool:
         return any(name in self.names for name in names)
@@ -98,9 +105,7 @@ class Bench:
         for name in names:
             if name in self.names and name not in self._done:
                 entry = FIGURES[name]
-                lines = reason.strip().splitlines()
-                short = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
-                self._keep(name, Figure(name, entry.title, entry.unit, error=short[:300]))
+                self._keep(name, Figure(name, entry.title, entry.unit, error=_brief(reason)))
 
     def _keep(self, name: str, figure: Figure) -> None:
         if name not in self.names:
@@ -281,11 +286,6 @@ class Bench:
         for name, case in _CASES.items():
             if not self._wanted(name):
                 continue
-            if case == "states":
-                async with self.bars.timed(FIGURES[name].title, self.seconds + 5):
-                    result = await _case(stage, case, self.seconds)
-                self._rated(name, result, None)
-                continue
             expected = self.seconds + 5 + 2 * self._yard_seconds
             async with (
                 self.bars.timed(FIGURES[name].title, expected),
@@ -303,6 +303,7 @@ class Bench:
             p99_ms=rate["p99_ms"],
             yardstick=yardstick,
             processes=tuple(ProcessUse(**use) for use in result["processes"]),
+            notes=tuple(result.get("notes", ())),
         )
 
     async def _writer_memory(self, stage: Stage) -> None:
@@ -327,16 +328,43 @@ class Bench:
                         await serve.stop()
         self._figure("start", took[1], notes=(f"the first start took {took[0]:.2f} s",))
 
-    async def _small(self, stage: Stage) -> dict[str, float]:
-        """What the large data set is held against: the small one, in the same minutes."""
-        small = {}
-        for kind, name in (("writes", "batches"), ("reads", "reads")):
-            async with self.bars.timed(f"small data set: {kind}", self.seconds + 5):
-                result = await _case(stage, _CASES[name], self.seconds)
-            small[kind] = float(result["rate"]["per_second"])
-        return small
+    async def _data_set(
+        self, stage: Stage, accounts: int, postings: int
+    ) -> dict[str, dict[str, Any]]:
+        """Build what is missing of a data set, then measure its writes, history and reads."""
+        await self._build(stage, accounts, postings)
+        async with self.bars.timed(f"writes among {accounts:,} accounts", 3 * self.seconds + 10):
+            text = await stage.python(
+                *("-m", "tikiwallet.bench.large", "measure"),
+                *(str(accounts), str(self.seconds), str(stage.postmaster or "")),
+                limit=_LARGE_SECONDS,
+            )
+        results: dict[str, dict[str, Any]] = json.loads(text.splitlines()[-1])
+        port = stage.settings.port
+        async with _started(stage, port, "serve") as (serve,):
+            token = await stage.service_token()
+            for name in CHOICES:
+                start, words = await asyncio.to_thread(words_of, name, accounts)
+                lanes = word_lanes(token, start, words.width, port, self.connections)
+                watch = Watch({"serve": serve.pid, "postgres": stage.postmaster})
+                expected = self.seconds + _SETTLE_SECONDS
+                async with self.bars.timed(f"reads among {accounts:,} accounts", expected):
+                    load = await drive(
+                        self.generator,
+                        partial(list, lanes),
+                        port,
+                        self.seconds,
+                        watch,
+                        warmup=_SETTLE_SECONDS,
+                        words=words,
+                    )
+                rate = {"per_second": load.rate, "p50_ms": load.p50_ms, "p99_ms": load.p99_ms}
+                uses = [asdict(use) for use in watch.uses]
+                results[f"reads-{name}"] = {"rate": rate, "processes": uses, "notes": load.notes}
+        return results
 
-    async def _large(self, small: Mapping[str, float]) -> None:
+    async def _large(self, beside: Stage) -> None:
+        small = await self._data_set(beside, SMALL_ACCOUNTS, SMALL_POSTINGS)
         if self.environment.get("TIKIWALLET_DATABASE_URL"):
             self.problems.append("the large data set is always measured on the embedded server")
         environment = {
@@ -345,23 +373,18 @@ class Bench:
             if not (name.startswith("TIKIWALLET_") and name.endswith("_URL"))
         }
         async with open_stage(environment, self.large_dir) as stage:
-            await self._build(stage)
-            text = await stage.python(
-                *("-m", "tikiwallet.bench.large", "measure"),
-                *(str(self.large_accounts), str(self.seconds), str(stage.postmaster or "")),
-                limit=_LARGE_SECONDS,
-            )
-        results = json.loads(text.splitlines()[-1])
+            results = await self._data_set(stage, self.large_accounts, self.large_postings)
         for name, result in results.items():
-            figure = "large-history" if name == "history" else f"large-{name}"
-            base = small.get(name.split("-")[0])
-            against = None if base is None else Yardstick("the small data set", base, base)
-            self._rated(figure, result, against)
+            against = None
+            if name != "history":
+                base = float(small[name]["rate"]["per_second"])
+                against = Yardstick("the small data set", base, base)
+            self._rated(f"large-{name}", result, against)
 
-    async def _build(self, stage: Stage) -> None:
+    async def _build(self, stage: Stage, accounts: int, postings: int) -> None:
         """Build what is missing of the large data set, and let PostgreSQL tidy up before it is
         measured: otherwise its own clean-up would run within the measurement."""
-        words = ("build", str(self.large_accounts), str(self.large_postings))
+        words = ("build", str(accounts), str(postings))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tikiwallet.bench.large", *words),
             env=child_environment(stage.environment),
@@ -371,7 +394,7 @@ class Bench:
         assert process.stdout is not None
         grown = False
         try:
-            with self.bars.counted("building the large data set (kept)", 1) as show:
+            with self.bars.counted(f"building {postings:,} postings", 1) as show:
                 async for line in process.stdout:
                     parts = line.decode().split()
                     if parts[:1] == ["progress"]:
@@ -390,6 +413,15 @@ class Bench:
                     await connection.execute("VACUUM (ANALYZE) ledger.journal")
                 finally:
                     await connection.close()
+
+
+def _brief(reason: str) -> str:
+    """The first line of a reason, and the last one where that is the end of a traceback."""
+    lines = reason.strip().splitlines() or ["no reason given"]
+    first, last = lines[0][:_BRIEF], lines[-1]
+    if len(lines) == 1 or last.startswith("{") or len(last) > _BRIEF:
+        return first
+    return f"{first} ... {last}"
 
 
 async def _version(stage: Stage) -> str:

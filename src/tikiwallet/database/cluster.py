@@ -163,12 +163,18 @@ class Cluster:
         self.runner.own(path)
 
     def socket_folder(self) -> Path:
-        """A private folder whose path leaves room for the socket's name."""
+        """A private, empty folder whose path leaves room for the socket's name.
+
+        To be asked for only when no server of this cluster runs.
+        """
         folder = self.folder / "socket"
         if len(os.fsencode(socket_file(folder))) > _SOCKET_MAX:
             folder = Path(tempfile.mkdtemp(prefix="tikiwallet-", dir="/tmp"))
         folder.mkdir(mode=0o700, exist_ok=True)
         self.runner.own(folder)
+        # A killed server leaves its socket, and a lock that a stranger's process number would keep.
+        socket_file(folder).unlink(missing_ok=True)
+        socket_file(folder).with_name(f"{socket_file(folder).name}.lock").unlink(missing_ok=True)
         return folder
 
 
@@ -200,7 +206,7 @@ def server_settings(memory: int) -> dict[str, str]:
         "wal_buffers": "64MB",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",
-        "wal_compression": "pglz",
+        "wal_compression": "off",
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",

@@ -264,7 +264,11 @@ def _clear_remains(cluster: Cluster, report: Progress) -> None:
     note = cluster.data / "postmaster.pid"
     if note.exists():
         first = note.read_text().split("\n", 1)[0].strip()
+        child = _children.pop(int(first), None) if first.isdigit() else None
+        if child is not None:
+            child.wait()
         if first.isdigit() and psutil.pid_exists(int(first)):
+            # Not PostgreSQL, as seen above, yet PostgreSQL would take it for another server.
             note.unlink()
 
 

@@ -336,7 +336,7 @@ def read_discontinuity(reference: str | None, key: Ed25519PublicKey) -> Disconti
     fields = body.removeprefix(_GAP_DOMAIN)
     if len(fields) != _GAP.size or len(body) != _GAP.size + len(_GAP_DOMAIN):
         return None
-    gap = Discontinuity(*_GAP.unpack(fields), signature=signature)
+    gap = msgspec.structs.replace(Discontinuity(*_GAP.unpack(fields)), signature=signature)
     try:
         key.verify(signature, body)
     except InvalidSignature:

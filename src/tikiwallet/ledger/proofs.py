@@ -32,6 +32,10 @@ _HEAD_COVERING = f"""
     SELECT {HEAD_COLUMNS} FROM audit.head
     WHERE shard = $1 AND size >= $2 AND NOT lost ORDER BY number DESC LIMIT 1
 """  # noqa: S608 - only constants
+_HEADS = f"""
+    SELECT {HEAD_COLUMNS} FROM audit.head WHERE shard = $1 AND number < $2
+    ORDER BY number DESC LIMIT $3
+"""  # noqa: S608 - only constants
 _HEAD_OF_SIZE = f"SELECT {HEAD_COLUMNS} FROM audit.head WHERE shard = $1 AND size = $2"  # noqa: S608
 
 
@@ -219,3 +223,15 @@ def _signed_head(members: dict[str, object], public: Ed25519PublicKey) -> Head:
     if not fits:
         raise ProofError("the signature of the head does not fit")
     return head
+
+
+async def published_heads(
+    database: Database, keys_dir: Path, *, limit: int, below: int | None = None, shard: int = 0
+) -> dict[str, Any]:
+    """The newest signed heads (numbers under `below`, if given), ready for JSON, with the key that
+    they are signed with."""
+    rows = await database.fetch(_HEADS, shard, below or 2**62, limit)
+    return {
+        "public_key": load_key(keys_dir).public_key().public_bytes_raw().hex(),
+        "items": [{**head.as_json(), "lost": lost} for head, lost in map(head_from, rows)],
+    }

@@ -20,7 +20,8 @@ from tikiwallet.ledger import journal
 from tikiwallet.ledger.memory import Memory
 from tikiwallet.ledger.transactions import Kind, LegType
 
-_LOCK_CLASS = 0x71C1
+LOCK_CLASS = 0x71C1
+LEDGER_ROLE = "tikiwallet_ledger"
 _CLOCK_TOLERANCE_US = 60_000_000
 _log = logs.get(__name__)
 
@@ -39,7 +40,7 @@ class TermOptions:
     that were published; `cluster` demands a streaming synchronous standby."""
 
     dsn: str
-    role: str = "tikiwallet_ledger"
+    role: str = LEDGER_ROLE
     shard: int = 0
     lease_seconds: float = 0.5
     hot_accounts: int = 250_000
@@ -140,11 +141,13 @@ async def campaign(options: TermOptions) -> Term:
         if options.check_log is not None:
             await options.check_log(commit)
         epoch, n, at, orderly = await _begin_epoch(options, commit)
+        silent_until = clock.boot_seconds() + (0 if orderly else 1.1 * options.lease_seconds)
         look = await _connection(options, "tikiwallet writer look-ups")
         load = await _connection(options, "tikiwallet writer loads")
         term = Term(options, commit, look, load, epoch, n, at)
-        if not orderly:
-            await _let_old_lease_pass(term)
+        # Nothing is answered until every lease that an earlier writer may hold has run out.
+        while (left := silent_until - clock.boot_seconds()) > 0:
+            await asyncio.sleep(left)
         await term.renew()
     except BaseException:
         for connection in (commit, look, load):
@@ -172,7 +175,7 @@ async def _win(options: TermOptions, connection: asyncpg.Connection) -> None:
     seen: asyncpg.Record | None = None
     seen_at = 0.0
     while not await connection.fetchval(
-        "SELECT pg_try_advisory_lock($1, $2)", _LOCK_CLASS, options.shard
+        "SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, options.shard
     ):
         sign = await connection.fetchrow(
             "SELECT epoch, beat, (SELECT max(n) FROM ledger.log WHERE shard = $1)"
@@ -196,7 +199,7 @@ async def _end_silent_holder(options: TermOptions) -> None:
             "SELECT pid, pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
             " AND classid = $1::int::oid AND objid = $2::int::oid AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            _LOCK_CLASS,
+            LOCK_CLASS,
             options.shard,
         )
         _log.warning("ended a writer that was silent", backends=[row["pid"] for row in ended])
@@ -248,13 +251,6 @@ async def _begin_epoch(
     if newest != n + 1:
         raise SteppedDown("the log grew while this epoch began")
     return epoch, n + 1, at, lease["backend"] == 0
-
-
-async def _let_old_lease_pass(term: Term) -> None:
-    """Nothing is answered until every lease that an earlier writer may still hold has run out."""
-    until = clock.boot_seconds() + 1.1 * term.options.lease_seconds
-    while (left := until - clock.boot_seconds()) > 0:
-        await asyncio.sleep(left)
 
 
 async def check_cluster(connection: asyncpg.Connection) -> str:

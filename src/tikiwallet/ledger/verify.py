@@ -1,12 +1,14 @@
 """One pass over the whole log that recomputes everything: states, tree, heads.
 
-Log, entries and remainders are read as three streams in the order of n, from one snapshot, on three
-connections; the server sorts the entries (on its disk, about as much as they take themselves).
+Log, entries and remainders are read as three streams in the order of n, from one snapshot, on
+three connections. Tables that are only added to lie in that order on the disk, so nothing is
+sorted; where rows turn up too late after all, the pass begins again and lets the server sort.
 """
 
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -23,21 +25,27 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 # No row sorts after this one.
 _END = (2**63,)
+_NUMBER = itemgetter(0)
+_WAITING_MAX = 1_000_000
 _LIMITS = (
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
     "SET LOCAL work_mem = '128MB'",
+    # Each row where it lies: from the first page on, by one process.
+    "SET LOCAL synchronize_seqscans = off",
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+    "SET LOCAL jit = off",
 )
 _NEWEST = "SELECT coalesce(max(n), 0) FROM ledger.log WHERE shard = $1"
 _ENTRIES = """
     SELECT record_send(ROW(
         n, at, amount, type, account, seq, posted_debits, posted_credits, pending_debits,
         pending_credits, floor, coalesce(ceiling, -1), currency, flags, account_type
-    )) FROM ledger.entry ORDER BY n
+    )) FROM ledger.entry
 """
 _ENTRY = record_struct(("q", "q", "q", "h", *("q" * 8), "h", "h", "h"))
 _REMAINDERS = """
-    SELECT record_send(ROW(n, transaction_id, leg, seq, amount)) FROM ledger.remainder ORDER BY n
+    SELECT record_send(ROW(n, transaction_id, leg, seq, amount)) FROM ledger.remainder
 """
 _REMAINDER = record_struct(("q", "16s", "h", "q", "q"))
 _ORIGINALS = """
@@ -48,6 +56,10 @@ _ORIGINALS = """
     JOIN ledger.log AS first ON first.transaction_id = l.transaction_id AND first.leg = 0
     WHERE l.type <= 4
 """
+
+
+class _TooLate(Exception):
+    """A row lies behind others with much higher numbers."""
 
 
 class Failure(NamedTuple):
@@ -94,8 +106,13 @@ async def verify(
         # holds every head up to this one, whatever is sealed meanwhile.
         outside = file.last()
         async with _snapshot(database) as connections:
-            heads = HeadWalk(connections[0], file, outside, shard, key)
-            await _Pass(connections, heads, key, shard, report).run(progress)
+            try:
+                heads = HeadWalk(connections[0], file, outside, shard, key)
+                await _Pass(connections, heads, key, shard, report).run(progress, "")
+            except _TooLate:
+                report = Report()
+                heads = HeadWalk(connections[0], file, outside, shard, key)
+                await _Pass(connections, heads, key, shard, report).run(progress, " ORDER BY n")
     except AuditMismatch as mismatch:
         report.failure = Failure(mismatch.n, mismatch.reason)
     report.seconds = time.monotonic() - started
@@ -123,26 +140,35 @@ async def _snapshot(database: Database) -> AsyncIterator[list[AnyConnection]]:
 
 
 class _Stream:
-    """Rows of one table in the order of their log numbers, read ahead in bulk."""
+    """Rows of one table in the order of their log numbers, read ahead in bulk.
+
+    They may arrive somewhat out of order. A row far too early waits (one that took the place of a
+    failed batch's); a row too late raises _TooLate.
+    """
 
     def __init__(self, cursor: Any, parse: Callable[[bytes], tuple[Any, ...]]) -> None:
         self._cursor = cursor
         self._parse = parse
         self._rows: list[tuple[Any, ...]] = []
         self._next = 0
-        self._ended = False
+        self._newest_low = 0  # lowest number in what was read last
+        self._asked = 0
         self.taken = 0
 
     async def read_ahead(self, n: int) -> None:
         """Have all rows up to log number `n` at hand."""
-        while not self._ended and not (self._rows and self._rows[-1][0] > n):
+        while self._newest_low <= n:
             records = await self._cursor.fetch(2 * READ_ROWS)
             parse = self._parse
-            self._rows = self._rows[self._next :] + [parse(record[0]) for record in records]
+            fresh = [parse(record[0]) for record in records]
+            self._newest_low = min((row[0] for row in fresh), default=_END[0])
+            if self._newest_low <= self._asked or len(self._rows) > _WAITING_MAX:
+                raise _TooLate
+            if not fresh:
+                fresh = [_END]
+            self._rows = sorted(self._rows[self._next :] + fresh, key=_NUMBER)
             self._next = 0
-            if len(records) < 2 * READ_ROWS:
-                self._ended = True
-                self._rows.append(_END)
+        self._asked = n
 
     def take(self, n: int) -> list[tuple[Any, ...]]:
         """The rows of log number `n`."""
@@ -194,13 +220,14 @@ class _Pass:
         self._replay_stopped = False
         self._end = 0
 
-    async def run(self, progress: Progress | None) -> None:
-        """Fill the report; stops after the first complaint."""
+    async def run(self, progress: Progress | None, order: str) -> None:
+        """Fill the report; stops after the first complaint. `order`: ends the queries for entries
+        and remainders."""
         self._end = await self._log.fetchval(_NEWEST, self._shard) or 0
         await self._retrace.prepare()
-        self._entries = _Stream(await self._entry_source.cursor(_ENTRIES), _entry)
+        self._entries = _Stream(await self._entry_source.cursor(_ENTRIES + order), _entry)
         self._remainders = _Stream(
-            await self._remainder_source.cursor(_REMAINDERS), _REMAINDER.unpack
+            await self._remainder_source.cursor(_REMAINDERS + order), _REMAINDER.unpack
         )
         stretches = read_log(self._log, self._shard, 1, self._end, self._key)
         try:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from tikiwallet.web import errors
-from tikiwallet.web.api import auth, dev, docs, health, me, topups, wallets
+from tikiwallet.web.api import auth, dev, docs, health, me, payments, topups, wallets
 from tikiwallet.web.edge import Edge
 from tikiwallet.web.openapi import build_document
 from tikiwallet.web.parts import Parts
@@ -40,7 +40,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.parts = parts
     app.state.docs_page = None
     errors.install(app)
-    chosen = [auth.router, me.router, wallets.router, topups.router, health.router, docs.router]
+    chosen = [auth.router, me.router, wallets.router, topups.router, payments.router, health.router, docs.router]
     if parts.settings.sandbox and parts.inbox is not None:
         chosen.append(dev.router)
     for router in (*chosen, *routers):

@@ -181,15 +181,14 @@ def install(app: FastAPI) -> None:
         return problem_response(validation_problem(request.headers.get("content-type"), error))
 
     @app.exception_handler(HTTPException)
-    async def on_http(_request: Request, error: HTTPException) -> Response:
+    async def on_http(request: Request, error: HTTPException) -> Response:
         kind = _BY_HTTP_STATUS.get(error.status_code)
         if kind is None:
             _log.error("unmapped HTTP error", status=error.status_code)
             return problem_response(InternalError())
         response = problem_response(kind())
-        # Starlette says which methods are allowed; RFC 9110 wants that in every 405.
-        for name, value in (error.headers or {}).items():
-            response.headers[name] = value
+        if kind is MethodNotAllowed:
+            response.headers["allow"] = _allowed(app, request, error)
         return response
 
     @app.exception_handler(Exception)
@@ -212,6 +211,16 @@ def validation_problem(content_type: str | None, error: RequestValidationError) 
     ]
     first = found[0]
     return InvalidRequest(f"{first['pointer'] or 'the body'} {first['message']}", errors=found)
+
+
+def _allowed(app: FastAPI, request: Request, error: HTTPException) -> str:
+    """Every method of the address, as RFC 9110 wants it in a 405; Starlette only knows those of
+    the first route that has the address."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = app.openapi()["paths"].get(path)
+    if methods:
+        return ", ".join(sorted(method.upper() for method in methods))
+    return (error.headers or {}).get("allow", "GET")
 
 
 def _is_json(content_type: str | None) -> bool:

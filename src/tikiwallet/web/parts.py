@@ -13,6 +13,7 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.directory import WalletDirectory
@@ -40,6 +41,7 @@ class Parts:
     wallets: Wallets
     directory: WalletDirectory
     topups: TopUps
+    payments: Payments
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]

@@ -1,7 +1,7 @@
 """What stands for the outside world while every provider is the sandbox: the inbox of phones, and
 the challenges of card banks. Mounted in no other setting."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -13,6 +13,8 @@ from tikiwallet.payments.gateway import ChargeStatus
 from tikiwallet.web.api.bodies import UUID, Answer, Body, TransactionId
 from tikiwallet.web.openapi import BODY_CODES, problems
 from tikiwallet.web.parts import WithParts
+
+_PRINTABLE: Final = "^[^\\u0000-\\u001f]+$"
 
 
 async def only_this_machine(request: Request) -> None:
@@ -59,7 +61,7 @@ class ChallengeAnswer(Answer):
 
 @router.get("/inbox", summary="The messages of a phone", responses=problems("not_found"))
 async def inbox(
-    parts: WithParts, phone: Annotated[str, Query(min_length=1, max_length=40)]
+    parts: WithParts, phone: Annotated[str, Query(max_length=40, pattern=_PRINTABLE)]
 ) -> InboxAnswer:
     """What a phone would have received."""
     if parts.inbox is None:

@@ -1,0 +1,47 @@
+"""What is remembered of wallets: facts, bounded, never what does not exist."""
+
+from tests.wallets.stack import Stack
+
+from tikiwallet.money import CURRENCIES
+from tikiwallet.wallets.directory import WalletDirectory, WalletFacts, _Recent
+
+SGD = CURRENCIES["SGD"]
+
+
+async def test_a_miss_is_loaded_and_then_a_hit(stack: Stack) -> None:
+    wallet, _ = await stack.wallets.open_wallet(7, SGD)
+    directory = stack.directory
+    assert directory.known(wallet.id) is None
+    assert directory.wallet_of(7, SGD.number) is None
+    facts = WalletFacts(wallet.id, 7, SGD.number)
+    assert await directory.load([wallet.id, 99]) == {wallet.id: facts}
+    assert directory.known(wallet.id) == facts
+    assert directory.wallet_of(7, SGD.number) == wallet.id
+    assert await directory.load([wallet.id]) == {wallet.id: facts}
+
+
+async def test_a_wallet_that_is_opened_later_is_found(stack: Stack) -> None:
+    directory = stack.directory
+    assert await directory.find(7, SGD) is None
+    wallet, _ = await stack.wallets.open_wallet(7, SGD)
+    assert await directory.find(7, SGD) == wallet.id
+    assert await directory.find(7, SGD) == wallet.id
+
+
+async def test_memory_is_bounded_and_keeps_what_is_used(stack: Stack) -> None:
+    directory = WalletDirectory(stack.wallets, capacity=4)
+    opened = [(await stack.wallets.open_wallet(person, SGD))[0] for person in range(1, 7)]
+    for wallet in opened:
+        directory.remember(wallet)
+        directory.known(opened[0].id)
+    assert directory.known(opened[0].id) is not None
+    assert sum(directory.known(wallet.id) is not None for wallet in opened) <= 4
+
+
+def test_recent_holds_at_most_its_capacity() -> None:
+    recent = _Recent[int, int](10)
+    for key in range(1000):
+        recent.put(key, key)
+        assert len(recent) <= 10
+    assert recent.get(999) == 999
+    assert recent.get(0) is None

@@ -1,0 +1,113 @@
+"""The HTTP application over real parts, spoken to through ASGI."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+import pytest
+from tests.identity.sign_up import PASSWORD, code_for
+from tests.servers import DatabaseUrls
+from tests.wallets.stack import Stack, running_stack
+
+from tikiwallet.config import Settings
+from tikiwallet.database.cluster import APP
+from tikiwallet.database.pool import connect
+from tikiwallet.identity.parts import Identity
+from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.topups import TopUps
+from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.web.application import build_application
+from tikiwallet.web.metrics import Latencies, build_registry
+from tikiwallet.web.parts import LedgerStanding, Parts
+
+
+@dataclass(frozen=True)
+class Web:
+    """A client of the application, and the parts behind it."""
+
+    http: httpx.AsyncClient
+    parts: Parts
+    stack: Stack
+
+    async def sign_up(self, phone: str, username: str) -> "Caller":
+        """A new person, registered as the app does it."""
+        registered = await self.http.post(
+            "/v1/auth/register",
+            json={"phone": phone, "username": username, "password": PASSWORD},
+        )
+        assert registered.status_code == 202, registered.text
+        assert self.parts.inbox is not None
+        code = await code_for(self.parts.inbox, phone)
+        verified = await self.http.post("/v1/auth/verify", json={**registered.json(), "code": code})
+        assert verified.status_code == 201, verified.text
+        return Caller(self.http, verified.json())
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Someone who is signed in."""
+
+    http: httpx.AsyncClient
+    tokens: dict[str, str]
+
+    async def call(
+        self, method: str, path: str, json: object = None, **headers: str
+    ) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(
+            method,
+            path,
+            json=json,
+            headers={"authorization": f"Bearer {self.tokens['access_token']}", **named},
+        )
+
+    async def wallet(self, currency: str = "SGD") -> str:
+        answer = await self.call("POST", "/v1/wallets", {"currency": currency})
+        id: str = answer.json()["id"]
+        return id
+
+
+def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
+    """The services of one API process."""
+    latencies = Latencies()
+    gateway = SandboxGateway(stack.database, settings.public_url)
+    return Parts(
+        settings=settings,
+        database=stack.database,
+        ledger=stack.ledger,
+        identity=identity,
+        wallets=stack.wallets,
+        directory=stack.directory,
+        topups=TopUps(
+            stack.database,
+            ledger=stack.ledger,
+            wallets=stack.wallets,
+            chart=stack.chart,
+            gateway=gateway,
+        ),
+        latencies=latencies,
+        registry=build_registry(latencies),
+        ledger_standing=lambda: LedgerStanding("writer", stack.ledger.durability()),
+        inbox=SandboxInbox(stack.database),
+        card_sandbox=gateway,
+    )
+
+
+@pytest.fixture
+async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[Web]:
+    async with running_stack(database_urls) as stack:
+        identity = Identity.build(
+            stack.database,
+            connect=partial(connect, database_urls.app, APP),
+            keys_dir=settings.keys_dir,
+            issuer=settings.public_url,
+            sender=SandboxInbox(stack.database),
+            rate_limits=False,
+        )
+        await identity.start()
+        parts = build_parts(stack, identity, settings)
+        transport = httpx.ASGITransport(build_application(parts), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as http:
+            yield Web(http, parts, stack)
+        await identity.stop()

@@ -1,0 +1,85 @@
+"""The OpenAPI document and the page made from it."""
+
+import dataclasses
+
+import httpx
+from tests.web.conftest import Web
+
+from tikiwallet.web.application import build_application
+from tikiwallet.web.errors import STATUS
+
+CONTRACT = {
+    "/v1/auth/register": {"post"},
+    "/v1/auth/verify": {"post"},
+    "/v1/auth/login": {"post"},
+    "/v1/auth/second-factor": {"post"},
+    "/v1/auth/refresh": {"post"},
+    "/v1/auth/logout": {"post"},
+    "/v1/me": {"get"},
+    "/v1/me/pin": {"put"},
+    "/v1/names/{to}": {"get"},
+    "/v1/wallets": {"get", "post"},
+    "/v1/wallets/{wallet_id}/balance": {"get"},
+    "/v1/balances/query": {"post"},
+    "/v1/payments": {"post"},
+    "/v1/topups": {"post"},
+    "/v1/topups/{id}": {"get"},
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/metrics": {"get"},
+    "/dev/inbox": {"get"},
+    "/dev/challenges/{id}": {"post"},
+}
+
+
+async def test_the_document_describes_every_call(web: Web) -> None:
+    document = (await web.http.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    described = {path: set(operations) for path, operations in document["paths"].items()}
+    assert {path: described.get(path) for path in CONTRACT} == CONTRACT
+
+
+async def test_references_lead_somewhere_and_problems_are_known(web: Web) -> None:
+    document = (await web.http.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            reference = node.get("$ref")
+            if isinstance(reference, str):
+                assert reference.removeprefix("#/components/schemas/") in schemas
+            for child in node.values():
+                walk(child)
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(document)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                problem = response.get("content", {}).get("application/problem+json")
+                if problem is not None:
+                    codes = problem["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                    assert {STATUS[code] for code in codes} == {int(status)}
+
+
+async def test_the_page_needs_nothing_from_elsewhere(web: Web) -> None:
+    answer = await web.http.get("/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    for path in CONTRACT:
+        assert f"<code>{path}</code>" in answer.text
+    assert "<script" not in answer.text
+    assert "http://" not in answer.text
+    assert "https://" not in answer.text
+
+
+async def test_off_the_sandbox_there_is_no_dev(web: Web) -> None:
+    settings = dataclasses.replace(web.parts.settings, host="0.0.0.0")  # noqa: S104
+    parts = dataclasses.replace(web.parts, settings=settings)
+    transport = httpx.ASGITransport(build_application(parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        assert (await http.get("/dev/inbox?phone=%2B6591234567")).status_code == 404
+        document = (await http.get("/openapi.json")).json()
+        assert not [path for path in document["paths"] if path.startswith("/dev")]
