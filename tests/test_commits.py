@@ -10,6 +10,7 @@ import tikiwallet
 SOURCE = Path(tikiwallet.__file__).parent
 THE_PLACE = SOURCE / "database" / "pool.py"
 DATABASES = {"db", "database"}  # what a `Database` is called; a connection is called otherwise
+MODULES = {"pool", "history"}  # with a function of that name; history's reads the ledger
 BY_HAND = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|SAVEPOINT)\b", re.IGNORECASE)
 
 
@@ -25,8 +26,7 @@ def offences(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="transaction", value=on)):
-                # `pool.transaction(connection)` is the module's own function.
-                if receiver(on) not in DATABASES | {"pool"}:
+                if receiver(on) not in DATABASES | MODULES:
                     yield node.lineno
             case ast.Call(
                 func=ast.Attribute(attr="execute" | "fetch" | "fetchval" | "fetchrow"),

@@ -66,8 +66,8 @@ async def open_database(
         server = await EmbeddedServer.start(settings.data_dir, settings.keys_dir, say)
         dsns = Dsns(server.dsn(APP), server.dsn(LEDGER), server.dsn(OWNER), server)
     else:
-        assert settings.database_url and settings.ledger_database_url and settings.migrate_url
-        dsns = Dsns(settings.database_url, settings.ledger_database_url, settings.migrate_url)
+        app = settings.database_url or ""
+        dsns = Dsns(app, settings.ledger_database_url or app, settings.migrate_url or app)
     try:
         if migrating:
             for name in await migrate(dsns.owner):
@@ -114,9 +114,7 @@ def make_writer(settings: Settings, dsns: Dsns, *, patient: bool) -> Writer:
     )
 
 
-async def serve(
-    settings: Settings, say: Say, *, api_only: bool = False, workers: int = 0
-) -> None:
+async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers: int = 0) -> None:
     """Serve the API until a signal; with the database, the writer and the worker inside, unless
     `api_only`; `workers` more API processes share the port. Answers everything that was accepted
     before it ends."""
@@ -124,9 +122,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         if not api_only:
             stack.enter_context(Claim.exclusive(settings.data_dir, "serve"))
-        dsns = await stack.enter_async_context(
-            open_database(settings, say, migrating=not api_only)
-        )
+        dsns = await stack.enter_async_context(open_database(settings, say, migrating=not api_only))
         ledger: Writer | LedgerLink
         if api_only:
             ledger = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
@@ -149,7 +145,7 @@ async def serve(
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
-            stack.push_async_callback(asyncio.gather, *more)
+            stack.push_async_callback(_ended, more)
         if not stopping.is_set():
             await _listen(settings, application, stopping, lambda: _welcome(settings, dsns, say))
         say("stopping: answering what was accepted")
@@ -323,8 +319,12 @@ async def _listen(
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]
     await serving
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks)
 
 
 async def _keep_worker(stopping: asyncio.Event) -> None:

@@ -135,7 +135,7 @@ def admin_token(
             token = await identity.service_tokens.issue_service_token(
                 name, set(scope), timedelta(days=days)
             )
-            print(token if isinstance(token, str) else token.token)
+            print(token)
             await database.close()
 
     _run(run())
@@ -183,7 +183,7 @@ def audit_prove(
     id_: Annotated[str, typer.Argument(metavar="ID", help="A payment's or transaction's id.")],
     leg: Annotated[int, typer.Option(min=0, help="Which of its postings.")] = 0,
 ) -> None:
-    """Print a proof that a posting is in the log, for strangers: docs/audit.md says how they check."""
+    """Print a proof, for strangers, that a posting is in the log; docs/audit.md: how they check."""
     raw = ids.read_uuid(id_)
     if raw is None:
         print(f"{id_} is not the id of a transaction", file=sys.stderr)

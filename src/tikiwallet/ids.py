@@ -63,7 +63,7 @@ def derived_id(*parts: str | int | bytes) -> bytes:
 
 
 def new_uuid7() -> bytes:
-    """A fresh UUIDv7 (RFC 9562) as 16 bytes: time first, so that rows made together lie together."""
+    """A fresh UUIDv7 (RFC 9562) as 16 bytes; time comes first, so new rows lie together."""
     ms = time.time_ns() // 1_000_000
     rand = int.from_bytes(os.urandom(10), "big")
     value = ms << 80 | 0x7 << 76 | (rand >> 68 & 0xFFF) << 64 | 0x2 << 62 | rand & (1 << 62) - 1

@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 REDACTED: Final = "[redacted]"
@@ -35,10 +36,12 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     ]
     last: list[Processor]
     if target.isatty():
-        last = [redact, structlog.dev.ConsoleRenderer()]
+        plain = structlog.dev.plain_traceback
+        last = [redact, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:
         last = [
-            structlog.processors.dict_tracebacks,
+            # Local variables hold passwords, tokens and what belongs to people.
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             redact,
             structlog.processors.JSONRenderer(serializer=_to_json),
         ]

@@ -100,7 +100,7 @@ async def test_nothing_above_the_stable_number(
     n = await written(database_urls, log)
 
     page = await history.entries(database, ALICE, n - 1, 10)
-    assert [item.transaction_id for item in page.items][0] == first
+    assert next(item.transaction_id for item in page.items) == first
     assert await history.transaction(database, second, n - 1) is None
     state = await history.state_at(database, ALICE, FIRST_AT * 2, n - 1)
     assert state is not None
@@ -159,7 +159,13 @@ async def test_filters_go_on_where_the_budget_ended(
     assert page.next is not None
     found = await all_items(database, ALICE, 5, kinds=[Kind.TOP_UP])
     assert [item.transaction_id for item in found] == [newest, rare]
-    for text, hits in (("café", 1), ("50%", 1), ("off_c", 1), ("5_%", 0), ("", 2_503)):
+    for text, hits in (
+        ("café", 1),
+        ("50%", 1),
+        ("off_c", 1),
+        ("5_%", 0),
+        ("", history.SCAN_MAX + 503),
+    ):
         assert len(await all_items(database, ALICE, 200, text=text)) == hits
     one = await all_items(database, ALICE, 1, kinds=[Kind.PAYMENT, Kind.TOP_UP], text="off")
     assert [item.transaction_id for item in one] == [rare]

@@ -15,6 +15,7 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.web.application import build_application
@@ -86,6 +87,9 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             chart=stack.chart,
             gateway=gateway,
         ),
+        payments=Payments(
+            stack.ledger, stack.directory, stack.wallets, identity.people, identity.pins
+        ),
         latencies=latencies,
         registry=build_registry(latencies),
         ledger_standing=lambda: LedgerStanding("writer", stack.ledger.durability()),
@@ -106,8 +110,10 @@ async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[
             rate_limits=False,
         )
         await identity.start()
-        parts = build_parts(stack, identity, settings)
-        transport = httpx.ASGITransport(build_application(parts), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as http:
-            yield Web(http, parts, stack)
-        await identity.stop()
+        try:
+            parts = build_parts(stack, identity, settings)
+            transport = httpx.ASGITransport(build_application(parts), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as http:
+                yield Web(http, parts, stack)
+        finally:
+            await identity.stop()

@@ -78,7 +78,7 @@ def show(console: Console, machine: Machine, figures: Sequence[Figure]) -> None:
     """Print the table."""
     table = Table(title="tikiwallet bench", caption=machine.words(), show_lines=True)
     table.add_column("figure", overflow="fold", min_width=16)
-    for name in ("value", "p50 ms", "p99 ms", "pgbench", "ratio"):
+    for name in ("value", "p50 ms", "p99 ms", "beside", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("target", overflow="fold", min_width=12)
     table.add_column("", justify="center", no_wrap=True)
@@ -87,7 +87,10 @@ def show(console: Console, machine: Machine, figures: Sequence[Figure]) -> None:
         table.add_row(*row(figure))
     console.print(table)
     if any(figure.yardstick is not None for figure in figures):
-        console.print("pgbench: mean of the runs right before and right after ours.")
+        console.print(
+            "beside: pgbench (TPC-B; -S for reads), the mean of its runs right before and right"
+            " after ours; for the large data set, the same load on a small one."
+        )
 
 
 def row(figure: Figure) -> tuple[str, ...]:

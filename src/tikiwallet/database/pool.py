@@ -5,13 +5,16 @@ hosts, and carries time limits. Statements outside of `transaction` commit by th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from asyncpg.pool import PoolConnectionProxy
+
+from tikiwallet import logs
+from tikiwallet.errors import Unavailable
 
 AnyConnection = asyncpg.Connection | PoolConnectionProxy
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
@@ -22,6 +25,18 @@ APP_LIMITS: Final[Mapping[str, str]] = {
     "idle_in_transaction_session_timeout": "30s",
 }
 """Time limits of a pool's sessions; a request has been given up long before."""
+
+_AWAY: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+_log = logs.get(__name__)
 
 
 async def connect(
@@ -49,8 +64,23 @@ async def transaction(
         yield
 
 
+@contextmanager
+def _told_when_away() -> Iterator[None]:
+    """A server that is gone, starting or recovering is nobody's mistake: it becomes Unavailable."""
+    try:
+        yield
+    except _AWAY as error:
+        if isinstance(error, asyncpg.DataError):  # an argument of the wrong type: a bug of ours
+            raise
+        _log.warning("the database is away", error=type(error).__name__)
+        raise Unavailable("The database cannot answer right now") from error
+
+
 class Database:
-    """A pool of connections that all work as one role."""
+    """A pool of connections that all work as one role.
+
+    Everything here raises `Unavailable` while the server cannot be reached.
+    """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -86,27 +116,32 @@ class Database:
 
         Call no provider and await nothing slow inside: the connection and its locks are held.
         """
-        async with (
-            self._pool.acquire() as connection,
-            transaction(connection, isolation=isolation, readonly=readonly),
-        ):
-            yield connection
+        with _told_when_away():
+            async with (
+                self._pool.acquire() as connection,
+                transaction(connection, isolation=isolation, readonly=readonly),
+            ):
+                yield connection
 
     async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
         """All rows of one statement, which commits by itself."""
-        return await self._pool.fetch(sql, *args)
+        with _told_when_away():
+            return await self._pool.fetch(sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
         """The first row of one statement, which commits by itself; None when there is none."""
-        return await self._pool.fetchrow(sql, *args)
+        with _told_when_away():
+            return await self._pool.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """The first value of the first row; None when there is no row."""
-        return await self._pool.fetchval(sql, *args)
+        with _told_when_away():
+            return await self._pool.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Carry out one statement, which commits by itself; PostgreSQL's tag (`UPDATE 3`)."""
-        return await self._pool.execute(sql, *args)
+        with _told_when_away():
+            return await self._pool.execute(sql, *args)
 
     async def close(self, seconds: float = 10.0) -> None:
         """Wait for work under way, at most so many seconds, then close every connection."""

@@ -1,1 +1,1 @@
-"""The ledger: sole writer of money. Callers use `transactions` and the `Ledger` protocol in `port`."""
+"""The ledger: sole writer of money. Callers use `transactions` and the protocol in `port`."""

@@ -20,7 +20,7 @@ from tikiwallet.errors import Problem
 from tikiwallet.ledger.transactions import LegType, State
 
 PAGE_MAX: Final = 200
-SCAN_MAX: Final = 2_000  # entries looked at for one page with a filter
+SCAN_MAX: Final = 1_000  # entries looked at for one page with a filter
 _STATEMENT_PAGE = 1_000
 
 
@@ -120,6 +120,7 @@ _ITEM = """
     e.amount AS change, e.currency, l.reference, l.cause, e.posted_credits - e.posted_debits,
     e.pending_debits
 """
+_REFERENCE = 12  # its place among these columns
 _ENTRIES = f"""
     SELECT {_ITEM}
     FROM (
@@ -138,7 +139,7 @@ _FILTERED = f"""
         FROM scanned AS e
         JOIN ledger.log AS l ON l.shard = 0 AND l.n = e.n
         WHERE ($6::smallint[] IS NULL OR l.kind = ANY($6))
-          AND ($7::text IS NULL OR position(lower($7) IN lower(l.reference)) > 0)
+          AND (l.reference IS NOT NULL OR NOT $7::boolean)
         ORDER BY e.seq DESC LIMIT $5
     )
     SELECT seen.lowest, seen.number, found.*
@@ -206,16 +207,21 @@ async def entries(
         low,
         high,
         stable_n,
-        limit + 1,
+        SCAN_MAX if text else limit + 1,
         None if kinds is None else list(kinds),
-        text or None,
+        bool(text),
     )
     lowest, scanned = rows[0][0], rows[0][1]
-    found = [_item(row[2:], account) for row in rows if row[2] is not None]
+    found = [row[2:] for row in rows if row[2] is not None]
+    if text:
+        # Here and not in SQL, where the server's locale would decide what a letter is.
+        wanted = text.casefold()
+        found = [row for row in found if wanted in row[_REFERENCE].casefold()]
+    items = [_item(row, account) for row in found[:limit]]
     if len(found) > limit:
-        return Page(found[:limit], write_cursor(account, found[limit - 1].seq))
+        return Page(items, write_cursor(account, items[-1].seq))
     more = scanned == SCAN_MAX and lowest > low
-    return Page(found, write_cursor(account, lowest) if more else None)
+    return Page(items, write_cursor(account, lowest) if more else None)
 
 
 async def state_at(database: Database, account: int, at_us: int, stable_n: int) -> State | None:

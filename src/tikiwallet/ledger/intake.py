@@ -44,6 +44,7 @@ class Ask:
         "original_missing",
         "rejected",
         "rows",
+        "sent",
         "sink",
         "sinks",
         "slot",
@@ -58,13 +59,12 @@ class Ask:
         self.slot = slot
         self.sinks: list[tuple[Sink, int]] | None = None  # of later arrivals of the same id
         self.deadline = deadline
-        self.rows = (
-            len(command.postings) if isinstance(command, Transaction | Hold) else 1
-        )
+        self.rows = len(command.postings) if isinstance(command, Transaction | Hold) else 1
         self.original_missing = False
         self.followers: list[Ask] = []  # captures and reversals that wait for this to be known
         self.rejected = False  # the database refused it when it stood alone
         self.attempts = 0
+        self.sent = False  # in a batch whose outcome was not known
         self.alone = False  # goes into a batch of its own: it was in one that was refused
 
     def settle(self, outcome: Outcome) -> None:

@@ -62,16 +62,13 @@ def write_decision(
     first = legs[0]
     payer = decision.accounts[first.debit]
     if first.type == LegType.ACCOUNT:
-        out.append(
-            _marker(n, at, first.type, transaction_id, kind, 0, shard, digest, first)
-        )
+        out.append(_marker(n, at, first.type, transaction_id, kind, 0, shard, digest, first))
         _write_entries(out.append, first, n, t)
         return n + 1
     simple = decision.cause is None and decision.original is None
     tail = b"".join((_NO_REFERENCES, _text(reference), _AFTER_LOG)) if simple else b""
-    leg_number = 0
     add = out.append
-    for leg in legs:
+    for leg_number, leg in enumerate(legs):
         if leg_number == 0:
             add(
                 _LOG_LEG0.pack(
@@ -100,7 +97,6 @@ def write_decision(
                 )
             )  # fmt: skip
         n += 1
-        leg_number += 1
     return n
 
 
@@ -171,9 +167,7 @@ def write_refusal(
     shard: int,
 ) -> int:
     """Add the one row that remembers a refusal to `out`; the next free number."""
-    out.append(
-        _marker(n, at, LegType.REFUSAL, transaction_id, kind, result, shard, digest)
-    )
+    out.append(_marker(n, at, LegType.REFUSAL, transaction_id, kind, result, shard, digest))
     return n + 1
 
 

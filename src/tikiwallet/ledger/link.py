@@ -83,7 +83,7 @@ class LinkServer:
             )
         finally:
             os.umask(old)
-        os.replace(fresh, self._path)
+        fresh.replace(self._path)
         return server
 
 
@@ -103,6 +103,8 @@ class _ServerConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by shape only
         self._transport.set_write_buffer_limits(frames.FRAME_MAX)
         self._connections.add(self)
+        if (term := self._writer.term) is not None and term.leads():
+            self.write(frames.pack(frames.Beat(term.epoch)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -259,9 +261,7 @@ class LedgerLink:
             outcomes += sink.outcomes
         return outcomes
 
-    def enter(
-        self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None
-    ) -> None:
+    def enter(self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None) -> None:
         """Send a command whose outcome goes to `sink`. Raises ValueError when it is malformed."""
         validate(command)
         seq = self._seq = self._seq + 1
@@ -395,10 +395,12 @@ class LedgerLink:
             self._connection = connection
             self.connected.set()
             self._send_all(connection)
-            # A stopped writer keeps its socket open: only its beats tell that it leads.
+            # A stopped writer keeps its socket open, and the kernel accepts for it: only its beats
+            # tell that it leads, and the first comes at once.
             while not connection.lost:
-                await asyncio.sleep(self._silence / 5)
-                if clock.boot_seconds() - connection.heard_at > self._silence:
+                await asyncio.sleep(self._silence / 10)
+                silence = self._silence if connection.heard else self._silence / 4
+                if clock.boot_seconds() - connection.heard_at > silence:
                     _log.warning("the writer is silent; connecting anew")
                     connection.abort()
                     break
@@ -415,12 +417,12 @@ class LedgerLink:
         for seq in [seq for seq, pending in self._posts.items() if pending[1] < now]:
             _, _, sink, slot = self._posts.pop(seq)
             sink.settle(slot, _UNAVAILABLE)
-        late: list[asyncio.Future[list[State | None]] | asyncio.Future[object]] = []
-        for seq in [seq for seq, read in self._reads.items() if read[1] < now]:
-            late.append(self._reads.pop(seq)[2])
-        for seq in [seq for seq, ask in self._asks.items() if ask[1] < now]:
-            late.append(self._asks.pop(seq)[2])
-        for future in late:
+        reads = [seq for seq, read in self._reads.items() if read[1] < now]
+        asks = [seq for seq, ask in self._asks.items() if ask[1] < now]
+        for future in (
+            *(self._reads.pop(seq)[2] for seq in reads),
+            *(self._asks.pop(seq)[2] for seq in asks),
+        ):
             if not future.done():
                 future.set_exception(Unavailable("the ledger cannot answer right now"))
 
@@ -431,6 +433,7 @@ class _ClientConnection(asyncio.Protocol):
         self._reassembly = frames.Reassembly()
         self._transport: asyncio.Transport | None = None
         self.heard_at = clock.boot_seconds()
+        self.heard = False
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -441,6 +444,7 @@ class _ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Any frame is a sign of life."""
+        self.heard = True
         self.heard_at = clock.boot_seconds()
         try:
             for body in self._reassembly.feed(data):

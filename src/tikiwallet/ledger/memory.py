@@ -21,15 +21,20 @@ class Memory:
         self._capacity = capacity
         self._originals_capacity = max(1_000, capacity // 8)
 
-    def apply(self, accounts: Mapping[int, State], originals: Mapping[bytes, Original]) -> None:
+    def apply(
+        self,
+        accounts: Mapping[int, State | None],
+        originals: Mapping[bytes, Original | None],
+    ) -> None:
         """Take over what a committed batch changed; it becomes the most recent."""
         known = self.accounts
         for account, state in accounts.items():
             known.pop(account, None)
             known[account] = state
         for id_, original in originals.items():
-            self.originals.pop(id_, None)
-            self.originals[id_] = original
+            if original is not None:
+                self.originals.pop(id_, None)
+                self.originals[id_] = original
 
     def add_loaded(self, asked: Iterable[int], found: Mapping[int, State]) -> None:
         """Take over what a load brought; what it did not bring does not exist."""

@@ -174,10 +174,11 @@ def check_proof(proof: Mapping[str, Any], trusted_key: bytes) -> Facts:
     try:
         data = read_hex(proof["leaf"])
         facts = facts_of_leaf(data)
+        row = _describe(facts)
         path = [read_hex(hash) for hash in proof["path"]]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ProofError("the leaf or the path is not what it should be") from error
-    if proof["row"] != _describe(facts):
+    if proof["row"] != row:
         raise ProofError("the row is not the one in the leaf")
     index = proof["index"]
     if type(index) is not int or index != facts.n - 1 or facts.shard != head.shard:

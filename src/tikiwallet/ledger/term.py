@@ -146,8 +146,7 @@ async def campaign(options: TermOptions) -> Term:
         load = await _connection(options, "tikiwallet writer loads")
         term = Term(options, commit, look, load, epoch, n, at)
         # Nothing is answered until every lease that an earlier writer may hold has run out.
-        while (left := silent_until - clock.boot_seconds()) > 0:
-            await asyncio.sleep(left)
+        await asyncio.sleep(max(0.0, silent_until - clock.boot_seconds()))
         await term.renew()
     except BaseException:
         for connection in (commit, look, load):
@@ -226,6 +225,8 @@ async def _begin_epoch(
     lease = await connection.fetchrow(
         "SELECT epoch, backend FROM ledger.lease WHERE shard = $1", options.shard
     )
+    if lease is None:
+        raise RefusedToLead(f"there is no shard {options.shard} in this database")
     epoch = lease["epoch"] + 1
     holder = f"{socket.gethostname()}:{os.getpid()}"
     id_ = ids.derived_id("epoch", options.shard, epoch)

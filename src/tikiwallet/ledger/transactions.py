@@ -151,7 +151,7 @@ class Capture(Command, frozen=True, array_like=True, tag="C"):
 
 
 class Void(Command, frozen=True, array_like=True, tag="V"):
-    """Release all that is left of a hold. `expiry` marks the ledger's own, allowed once it is due."""
+    """Release all that is left of a hold. `expiry` marks the ledger's own, once it is due."""
 
     hold: bytes = b""
     expiry: bool = False

@@ -9,11 +9,13 @@ from tikiwallet.ledger.transactions import (
     REFERENCE_MAX,
     TOTAL_MAX,
     Abandon,
+    AccountType,
     AnyCommand,
     Capture,
     CloseAccount,
     Freeze,
     Hold,
+    Kind,
     OpenAccount,
     Posting,
     Reverse,
@@ -24,6 +26,7 @@ from tikiwallet.ledger.transactions import (
 
 _ID_MAX = 2**63 - 1
 _SMALL_MAX = 2**15 - 1
+_INTEGERS = (int, Kind, AccountType)  # and not bool
 _TIME_MAX = 253_402_300_799_000_000  # the last second of the year 9999
 
 
@@ -84,7 +87,7 @@ def _check_postings(postings: tuple[Posting, ...]) -> None:
 
 
 def _check_number(name: str, value: int, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if type(value) not in _INTEGERS or not low <= value <= high:
         raise ValueError(f"{name} must be an integer from {low} to {high}")
 
 
@@ -109,7 +112,7 @@ def _check_amounts(amounts: tuple[int, ...] | None) -> None:
 
 
 def _check_reference(reference: str) -> None:
-    if not isinstance(reference, str) or len(reference) > REFERENCE_MAX:
+    if len(reference) > REFERENCE_MAX:
         raise ValueError(f"reference must be text of at most {REFERENCE_MAX} characters")
     if "\0" in reference:
         raise ValueError("reference must not hold NUL")

@@ -53,8 +53,8 @@ class Writer:
     """Implements `port.Ledger`. `run` elects this process and serves until `stop`."""
 
     def __init__(self, options: TermOptions, *, patient: bool = False) -> None:
-        """`patient`: queue commands while there is no term (the only writer there is, in one process
-        with its callers); otherwise they are answered UNAVAILABLE at once and go elsewhere."""
+        """`patient`: queue commands while there is no term, as the only writer there is, in one
+        process with its callers; otherwise they are told UNAVAILABLE at once and go elsewhere."""
         self.options = options
         self._patient = patient
         self.intake = Intake()
@@ -98,9 +98,7 @@ class Writer:
             outcomes += await _outcomes(waiting.popleft())
         return outcomes
 
-    def enter(
-        self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None
-    ) -> None:
+    def enter(self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None) -> None:
         """Queue a command whose outcome goes to `sink`. Raises ValueError when it is malformed."""
         validate(command)
         if self._stopping or (self.term is None and not self._patient):
@@ -262,6 +260,8 @@ class Writer:
 
     def _drop_all(self) -> list[Ask]:
         """Whatever had left the queue without an answer."""
+        for ask in self._committing:
+            ask.sent = True
         dropped = [*self._committing, *self._ready, *self._preparing]
         self._committing = []
         self._preparing = []
@@ -284,13 +284,15 @@ class Writer:
         for ask in asks:
             outcome = found.get(ask.command.id)
             if outcome is None:
+                ask.sent = False
                 ask.attempts += 1
                 ask.alone = ask.attempts > 1
                 again.append(ask)
             else:
                 judged = _judge(ask.digest, isinstance(ask.command, Abandon), *outcome)
-                first = Outcome(judged.result, judged.n, judged.at, judged.payer, False)
-                self.intake.finish(ask, first)
+                if ask.sent:  # not a replay: it is this very ask that was committed
+                    judged = Outcome(judged.result, judged.n, judged.at, judged.payer, False)
+                self.intake.finish(ask, judged)
         self.intake.put_back(again)
 
     async def _answer_overdue(self) -> None:

@@ -137,16 +137,14 @@ class Payments:
         self._names: dict[str, tuple[int, float]] = {}
         self._pin_free: dict[str, int] = {}
 
-    async def pay(
-        self, person: int, key: str, request: PaymentRequest
-    ) -> tuple[PaymentTold, bool]:
+    async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
         """Carry out a payment; (answer, whether it was given before). Raises Problem."""
         id_ = ids.derived_id("payment", person, key)
         content = (request.from_wallet, request.payees, request.memo)
         digest = sha256(_ENCODER.encode(content)).digest()
         try:
             postings = await self._understand(person, request)
-        except Problem as problem:
+        except Problem:
             # It may have been paid when its names still meant somebody: then that is the answer.
             outcome = await self._ledger.look_up(id_, digest)
             if outcome is None:
@@ -158,9 +156,7 @@ class Payments:
         )
         return _answer(id_, request, outcome)
 
-    async def _understand(
-        self, person: int, request: PaymentRequest
-    ) -> tuple[Posting, ...]:
+    async def _understand(self, person: int, request: PaymentRequest) -> tuple[Posting, ...]:
         payer = await self.own_wallet(person, request.from_wallet)
         money = BY_NUMBER[payer.currency]
         if request.memo is not None:
@@ -247,9 +243,7 @@ class Payments:
             raise PinRequired("A payment of this size needs your PIN")
 
 
-def _answer(
-    id_: bytes, request: PaymentRequest, outcome: Outcome
-) -> tuple[PaymentTold, bool]:
+def _answer(id_: bytes, request: PaymentRequest, outcome: Outcome) -> tuple[PaymentTold, bool]:
     """What is told, from the request and what its log rows hold. Raises what the ledger refused."""
     if outcome.result != Result.POSTED:
         problem = refusal(outcome.result)

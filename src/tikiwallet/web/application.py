@@ -40,7 +40,15 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.parts = parts
     app.state.docs_page = None
     errors.install(app)
-    chosen = [auth.router, me.router, wallets.router, topups.router, payments.router, health.router, docs.router]
+    chosen = [
+        auth.router,
+        me.router,
+        wallets.router,
+        topups.router,
+        payments.router,
+        health.router,
+        docs.router,
+    ]
     if parts.settings.sandbox and parts.inbox is not None:
         chosen.append(dev.router)
     for router in (*chosen, *routers):

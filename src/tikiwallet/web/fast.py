@@ -93,7 +93,9 @@ class FastLane:
         self,
         method: str,
         route: str,
-        handler: Callable[[Scope, Receive], Awaitable[tuple[int, list[tuple[bytes, bytes]], bytes]]],
+        handler: Callable[
+            [Scope, Receive], Awaitable[tuple[int, list[tuple[bytes, bytes]], bytes]]
+        ],
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -224,7 +226,9 @@ def _decode(decoder: msgspec.json.Decoder, body: bytes, content_type: bytes | No
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
-        pointer = where.strip("`").removeprefix("$").replace(".", "/").replace("[", "/").replace("]", "")
+        pointer = (
+            where.strip("`").removeprefix("$").replace(".", "/").replace("[", "/").replace("]", "")
+        )
         raise InvalidRequest(
             f"{pointer or 'the body'}: {what}", errors=[{"pointer": pointer, "message": what}]
         ) from None

@@ -240,7 +240,8 @@ RAW_PATHS: Final[dict[str, Json]] = {
                 "phone_invalid", "unknown_currency", "pin_required", "pin_wrong", "pin_locked",
                 "pin_not_set", "pin_malformed", "too_many_requests", "insufficient_funds",
                 "unknown_account", "same_account", "currency_mismatch", "account_closed",
-                "account_frozen", "limit_exceeded", "overflow", "abandoned", "rejected", "overloaded",
+                "account_frozen", "limit_exceeded", "overflow", "abandoned", "rejected",
+                "overloaded",
             ),
         )
     },

@@ -1,1 +1,1 @@
-"""What happens without being asked: sealing the log, expiring holds, recovering what was cut short."""
+"""What happens without being asked: sealing, expiring holds, recovering what was cut short."""

@@ -116,9 +116,7 @@ async def entries(
         kinds=_kinds(kind),
         text=q,
     )
-    return EntriesAnswer(
-        items=[_entry(item, owners) for item in page.items], next_cursor=page.next
-    )
+    return EntriesAnswer(items=[_entry(item, owners) for item in page.items], next_cursor=page.next)
 
 
 @router.get(
@@ -178,9 +176,7 @@ async def heads(
 ) -> dict[str, Any]:
     """Public: whoever keeps them can tell later whether the log was changed. `below` continues from
     the lowest number of the page before."""
-    return await published_heads(
-        parts.database, parts.settings.keys_dir, limit=limit, below=below
-    )
+    return await published_heads(parts.database, parts.settings.keys_dir, limit=limit, below=below)
 
 
 def _activity(parts: Parts) -> Activity:
