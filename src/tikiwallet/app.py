@@ -183,7 +183,7 @@ async def run_worker(settings: Settings, say: Say) -> None:
             ledger=link,
             wallets=wallets,
             chart=Chart(link),
-            gateway=SandboxGateway(database),
+            gateway=SandboxGateway(database, settings.public_url),
         )
         schedule = Schedule(_tasks(settings, database, link, topups))
         schedule.start()
@@ -212,7 +212,7 @@ def _build(
     identity = build_identity(settings, dsns, database)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
-    gateway = SandboxGateway(database)
+    gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(ledger, directory, wallets, identity.people, identity.pins)
     latencies = Latencies()
     parts = Parts(

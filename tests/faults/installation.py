@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -25,12 +26,26 @@ _POLL_SECONDS = 0.02
 _COMMAND_SECONDS = 60.0
 
 
-async def until(condition, limit: float, what: str) -> None:  # type: ignore[no-untyped-def]
+async def until(condition: Callable[[], bool], limit: float, what: str) -> None:
     """Return once `condition()` is true, AssertionError when that takes longer than `limit`."""
     ends = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < ends, f"not within {limit:g} s: {what}"
         await asyncio.sleep(_POLL_SECONDS)
+
+
+class Running(Process):
+    """A process of the product, which may also end by itself."""
+
+    @property
+    def status(self) -> int | None:
+        """How it ended; None while it runs, less than zero for a signal."""
+        return self._child.poll()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, or is stopped."""
+        return self.status is None
 
 
 class Installation:
@@ -47,7 +62,7 @@ class Installation:
             **settings,
         }
         self.log = folder / "output.log"
-        self._processes: list[Process] = []
+        self._processes: list[Running] = []
 
     @classmethod
     def empty(cls, **settings: str) -> "Installation":
@@ -67,10 +82,10 @@ class Installation:
 
     # -- our own processes
 
-    def start(self, *words: str, port: int | None = None) -> Process:
+    def start(self, *words: str, port: int | None = None) -> Running:
         """Start `tikiwallet WORDS`, on the installation's port if no other is given."""
         environment = {**self.environment, "TIKIWALLET_PORT": str(port or self.port)}
-        process = Process(words, child_environment(environment), self.log)
+        process = Running(words, child_environment(environment), self.log)
         self._processes.append(process)
         return process
 

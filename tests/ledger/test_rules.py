@@ -8,6 +8,7 @@ the totals of all accounts must still cancel out, and a refusal must have change
 
 import hashlib
 from collections import defaultdict
+from typing import Generic, TypeVar
 
 import pytest
 
@@ -569,12 +570,22 @@ def _account(name: str) -> int:
     return int.from_bytes(_id(name)[:7], "big") + 1
 
 
+K, V = TypeVar("K"), TypeVar("V")
+
+
+class _Known(dict[K, V | None], Generic[K, V]):
+    """What is not there is None; asking leaves no trace."""
+
+    def __missing__(self, key: K) -> None:
+        return None
+
+
 class Book:
     """Accounts and originals, moved only by what `decide` says."""
 
     def __init__(self) -> None:
-        self.accounts: dict[int, State | None] = defaultdict(lambda: None)
-        self.originals: dict[bytes, Original | None] = defaultdict(lambda: None)
+        self.accounts: _Known[int, State] = _Known()
+        self.originals: _Known[bytes, Original] = _Known()
         self.at = 0
 
     def play(self, line: str) -> None:
@@ -658,7 +669,7 @@ class Book:
         for leg in decision.legs:
             for side, state in ((leg.debit, leg.debit_after), (leg.credit, leg.credit_after)):
                 if state is not None:
-                    assert state.seq == seqs[side] + 1
+                    assert state.seq == seqs.get(side, 0) + 1
                     seqs[side] = state.seq
         for account, after in decision.accounts.items():
             assert after.seq == seqs[account]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -419,12 +419,15 @@ class LedgerLink:
             sink.settle(slot, _UNAVAILABLE)
         reads = [seq for seq, read in self._reads.items() if read[1] < now]
         asks = [seq for seq, ask in self._asks.items() if ask[1] < now]
-        for future in (
-            *(self._reads.pop(seq)[2] for seq in reads),
-            *(self._asks.pop(seq)[2] for seq in asks),
-        ):
-            if not future.done():
-                future.set_exception(Unavailable("the ledger cannot answer right now"))
+        for seq in reads:
+            _cannot_tell(self._reads.pop(seq)[2])
+        for seq in asks:
+            _cannot_tell(self._asks.pop(seq)[2])
+
+
+def _cannot_tell(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(Unavailable("the ledger cannot answer right now"))
 
 
 class _ClientConnection(asyncio.Protocol):

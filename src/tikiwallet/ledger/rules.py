@@ -182,11 +182,13 @@ def _post(command: Transaction, accounts: Accounts) -> Decision:
         )
         changed = {posting.debit: debit_after, posting.credit: credit_after}
         return Decision(Result.POSTED, command.kind, (leg,), changed)
+    _bar(postings, accounts)
     legs, changed = _legs(LegType.POST, postings, accounts, _posted)
     return Decision(Result.POSTED, command.kind, legs, changed)
 
 
 def _hold(command: Hold, accounts: Accounts, at: int) -> Decision:
+    _bar(command.postings, accounts)
     if command.expires_at <= at:
         raise _Refused(Result.HOLD_EXPIRED)
     legs, changed = _legs(LegType.HOLD, command.postings, accounts, _held)
@@ -203,6 +205,13 @@ def _hold(command: Hold, accounts: Accounts, at: int) -> Decision:
     return Decision(Result.POSTED, command.kind, legs, changed, original)
 
 
+def _bar(postings: tuple[Posting, ...], accounts: Accounts) -> None:
+    """Refuse what no amount and no time could mend, by the highest precedence of all legs."""
+    refusal = min((_barred_by_id(posting, accounts) for posting in postings), key=_precedence)
+    if refusal:
+        raise _Refused(Result(refusal))
+
+
 _Move: TypeAlias = Callable[[State, State, int], tuple[State, State]]
 
 
@@ -210,9 +219,6 @@ def _legs(
     type_: LegType, postings: tuple[Posting, ...], accounts: Accounts, move: _Move
 ) -> tuple[tuple[Leg, ...], dict[int, State]]:
     """All postings one after the other, each seeing what the ones before it did."""
-    refusal = min((_barred_by_id(posting, accounts) for posting in postings), key=_precedence)
-    if refusal:
-        raise _Refused(Result(refusal))
     changed: dict[int, State] = {}
     legs = []
     for posting in postings:

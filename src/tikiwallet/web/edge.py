@@ -18,8 +18,8 @@ from tikiwallet.web.metrics import Latencies
 BODY_MAX: Final = 65_536
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_NO_STORE: Final = (b"cache-control", b"no-store")
-_NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_STORE: Final = (b"cache-control", b"no-store")
+NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 _UNMATCHED: Final = "unmatched"
 _log = logs.get("web")
 
@@ -103,10 +103,10 @@ class _Answer:
             headers = [
                 *message.get("headers", ()),
                 (REQUEST_ID_HEADER, self.request_id.encode()),
-                _NO_SNIFF,
+                NO_SNIFF,
             ]
             if self._private:
-                headers.append(_NO_STORE)
+                headers.append(NO_STORE)
             message = {**message, "headers": headers}
         await self._send(message)
 

@@ -4,6 +4,7 @@ Tokens that were verified are remembered until they expire or are revoked; bodie
 the types they must have; a balance in this process's own writer costs no task and no wait.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any, Final, TypeAlias
@@ -19,6 +20,13 @@ from tikiwallet.ledger.transactions import AccountType, State
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.payments.pay import PaymentRequest, Payments
 from tikiwallet.wallets.directory import WalletDirectory
+from tikiwallet.web.edge import (
+    BODY_MAX,
+    NO_SNIFF,
+    NO_STORE,
+    REQUEST_ID_HEADER,
+    request_id_of,
+)
 from tikiwallet.web.errors import (
     BodyTooLarge,
     InternalError,
@@ -27,7 +35,7 @@ from tikiwallet.web.errors import (
     UnsupportedMediaType,
     render,
 )
-from tikiwallet.web.idempotency import parse_key
+from tikiwallet.web.idempotency import IdempotencyKeyInvalid, parse_key
 from tikiwallet.web.metrics import Latencies
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -35,9 +43,10 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-BODY_MAX: Final = 64 * 1024
-_JSON: Final = (b"content-type", b"application/json")
+_ALWAYS: Final = [NO_STORE, NO_SNIFF]
+_OK: Final = [(b"content-type", b"application/json"), *_ALWAYS]
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
+_AGAIN: Final = [*_OK, _REPLAYED]
 _BALANCE_ROUTE: Final = "/v1/wallets/{id}/balance"
 _log = logs.get(__name__)
 
@@ -108,7 +117,7 @@ class FastLane:
         except Problem as problem:
             status, headers, body = _refused(scope, problem, method)
         except Exception:
-            request_id = _request_id(scope)
+            request_id = request_id_of(scope["headers"])
             _log.exception("a bug", request_id=request_id, route=route)
             status, headers, body = render(InternalError(), request_id)
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -140,7 +149,7 @@ class FastLane:
         state = states[0]
         if state is None:
             raise NotFound("There is no such wallet, or it is not yours")
-        return 200, [_JSON], _balance_json(wallet_id, state)
+        return 200, _OK, _balance_json(wallet_id, state)
 
     async def _pay(
         self, scope: Scope, receive: Receive
@@ -150,6 +159,8 @@ class FastLane:
             if name == b"authorization":
                 authorization = value
             elif name == b"idempotency-key":
+                if key is not None and key != value:
+                    raise IdempotencyKeyInvalid("Two different Idempotency-Key headers")
                 key = value
             elif name == b"content-type":
                 content_type = value
@@ -161,7 +172,7 @@ class FastLane:
         body = await _body(receive)
         request = _decode(_payment_decoder, body, content_type)
         answer, replayed = await self._payments.pay(principal.person, written_key, request)
-        return 201, [_JSON, _REPLAYED] if replayed else [_JSON], _encode(answer)
+        return 201, _AGAIN if replayed else _OK, _encode(answer)
 
     async def _query(
         self, scope: Scope, receive: Receive
@@ -184,7 +195,7 @@ class FastLane:
                 missing.append(wallet_id)
             else:
                 items.append(_balance_json(wallet_id, state))
-        return 200, [_JSON], b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
+        return 200, _OK, b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
 
 
 def _balance_json(wallet_id: str, state: State) -> bytes:
@@ -225,30 +236,50 @@ def _decode(decoder: msgspec.json.Decoder, body: bytes, content_type: bytes | No
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at ")
-        pointer = (
-            where.strip("`").removeprefix("$").replace(".", "/").replace("[", "/").replace("]", "")
-        )
-        raise InvalidRequest(
-            f"{pointer or 'the body'}: {what}", errors=[{"pointer": pointer, "message": what}]
-        ) from None
+        raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise MalformedJson from None
+
+
+_PLAIN: Final = (
+    (re.compile("Expected `int`, got .*"), "must be a whole number"),
+    (re.compile("Expected `int` >= (.*)"), r"must be at least \1"),
+    (re.compile("Expected `int` <= (.*)"), r"must be at most \1"),
+    (re.compile("Integer value out of range"), "is too large"),
+    (re.compile("Expected `str`, got .*"), "must be text"),
+    (re.compile("Expected `str` of length >= (.*)"), r"must have at least \1 characters"),
+    (re.compile("Expected `str` of length <= (.*)"), r"must have at most \1 characters"),
+    (re.compile("Expected `array` of length >= (.*)"), r"must have at least \1 items"),
+    (re.compile("Expected `array` of length <= (.*)"), r"must have at most \1 items"),
+    (re.compile("Expected `array`, got .*"), "must be a list"),
+    (re.compile("Expected `object`, got .*"), "must be an object"),
+    (re.compile("Expected `str \\| null`, got .*"), "must be text or null"),
+    (re.compile("Object contains unknown field `(.*)`"), r"has a member that is not known: \1"),
+    (re.compile("Object missing required field `(.*)`"), r"lacks the member \1"),
+)
+
+
+def _invalid(message: str) -> InvalidRequest:
+    """What msgspec found wrong, in plain words and with a JSON pointer."""
+    what, _, where = message.partition(" - at ")
+    pointer = re.sub(r"[.\[]", "/", where.strip("`").removeprefix("$")).replace("]", "")
+    for pattern, plain in _PLAIN:
+        if pattern.fullmatch(what):
+            what = pattern.sub(plain, what)
+            break
+    return InvalidRequest(
+        f"{pointer or 'the body'} {what}", errors=[{"pointer": pointer, "message": what}]
+    )
 
 
 def _refused(
     scope: Scope, problem: Problem, method: str
 ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    status, headers, body = render(problem, problem.instance or _request_id(scope))
+    request_id = request_id_of(scope["headers"])
+    status, headers, body = render(problem, problem.instance or request_id)
+    headers += [*_ALWAYS, (REQUEST_ID_HEADER, request_id.encode())]
     if problem.replayed:
         headers.append(_REPLAYED)
     if isinstance(problem, MethodNotAllowed):
         headers.append((b"allow", method.encode()))
     return status, headers, body
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and 8 <= len(value) <= 64 and value.isalnum():
-            return str(value, "ascii")
-    return ids.write_uuid(ids.new_uuid7())

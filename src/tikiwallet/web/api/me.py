@@ -9,6 +9,7 @@ from tikiwallet import clock, ids
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.limits import NAMES_PER_PERSON
 from tikiwallet.money import CURRENCIES, Money
+from tikiwallet.payments.pay import PIN_FREE_SGD
 from tikiwallet.wallets.wallets import CEILING_SGD, PREFIX
 from tikiwallet.web.api.bodies import Answer, Body, MoneyAnswer
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
@@ -16,7 +17,6 @@ from tikiwallet.web.parts import Parts, SignedIn, WithParts
 
 router = APIRouter(prefix="/v1", tags=["me"])
 
-PIN_THRESHOLD_SGD: Final = 10_000  # cents: payments up to S$100 or its worth pass without a PIN
 TIER: Final = "sandbox"  # every person's, as long as the card and SMS providers are the sandbox
 _SGD: Final = CURRENCIES["SGD"]
 
@@ -75,7 +75,7 @@ async def me(principal: SignedIn, parts: WithParts) -> MeAnswer:
         tier=TIER,
         limits=LimitsAnswer(
             wallet_ceiling=MoneyAnswer.of(Money(CEILING_SGD, _SGD)),
-            payment_without_pin=MoneyAnswer.of(Money(PIN_THRESHOLD_SGD, _SGD)),
+            payment_without_pin=MoneyAnswer.of(Money(PIN_FREE_SGD, _SGD)),
         ),
         pin_set=await parts.identity.pins.is_set(person.id),
     )
