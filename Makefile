@@ -1,5 +1,5 @@
 # Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
-.PHONY: run test check format bench lock clean
+.PHONY: run test soak check format bench lock clean
 BIN := .venv/bin
 
 run:
@@ -10,6 +10,11 @@ test:
 	@./scripts/environment dev
 	@./scripts/system-tools
 	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest $(ARGS)
+
+# The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
+soak:
+	@./scripts/environment dev
+	@TIKIWALLET_SOAK_SECONDS=$${TIKIWALLET_SOAK_SECONDS:-3600} $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 check:
 	@./scripts/environment dev

@@ -16,7 +16,7 @@ from tests.faults.installation import Installation
 from tests.servers import run_apart
 
 SOAK_SECONDS = float(os.environ.pop("TIKIWALLET_SOAK_SECONDS", "0"))
-SEED = int(os.environ.pop("TIKIWALLET_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+SEED = int(os.environ.pop("TIKIWALLET_FAULT_SEED", "0")) or random.SystemRandom().getrandbits(30)
 _PEOPLE = 20
 _SLACK_SECONDS = 300.0  # for a soaking test, beyond the time its rounds take
 

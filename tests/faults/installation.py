@@ -5,9 +5,9 @@ signalled, and PostgreSQL's only when they are at work in this installation's ow
 """
 
 import asyncio
-import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -76,8 +76,7 @@ class Installation:
         folder = short_folder()
         shutil.rmtree(folder)
         # `copytree` would lose who owns the cluster.
-        done = os.spawnlp(os.P_WAIT, "cp", "cp", "-a", str(self.folder), str(folder))
-        assert done == 0, "the data folder cannot be copied"
+        subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
         return Installation(folder, **settings)
 
     # -- our own processes

@@ -20,7 +20,7 @@ async def test_serve_is_killed(
     installation: Installation, book: Book, rounds: Rounds, chance: random.Random, seed: int
 ) -> None:
     crowd = Crowd(book, [installation.port], seed)
-    for _ in rounds(3):
+    for _ in rounds(2):
         serving = installation.start("serve")
         await serving.ready(installation.port)
         async with crowd.busy():
@@ -52,7 +52,7 @@ async def test_the_postmaster_is_killed(
 ) -> None:
     """The whole server at once, under `serve`; the next start recovers it."""
     crowd = Crowd(book, [installation.port], seed)
-    for _ in rounds(2):
+    for _ in rounds(1):
         serving = installation.start("serve")
         await serving.ready(installation.port)
         async with crowd.busy():

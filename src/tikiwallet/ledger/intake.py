@@ -77,6 +77,17 @@ class Ask:
                 sink.settle(slot, outcome)
 
 
+    def is_followed_by(self, other: "Ask") -> bool:
+        """Whether `other` waits for this one, or for one that does."""
+        waiting = list(self.followers)
+        while waiting:
+            ask = waiting.pop()
+            if ask is other:
+                return True
+            waiting += ask.followers
+        return False
+
+
 class FutureSink:
     """One caller that waits for one outcome."""
 
@@ -107,6 +118,28 @@ class ListSink:
             self.future.set_result(None)
 
 
+class _AfterAbandon:
+    """Enters a command once the abandonment of its id, which is under way, has an outcome."""
+
+    __slots__ = ("_command", "_deadline", "_digest", "_intake", "_sink")
+
+    def __init__(
+        self, intake: "Intake", command: AnyCommand, digest: bytes, sink: Sink,
+        deadline: float | None,
+    ) -> None:  # fmt: skip
+        self._intake = intake
+        self._command = command
+        self._digest = digest
+        self._sink = sink
+        self._deadline = deadline
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        if Result(outcome.result).retryable:
+            self._sink.settle(slot, outcome)
+        else:
+            self._intake.enter(self._command, self._digest, self._sink, slot, self._deadline)
+
+
 class Intake:
     """Commands waiting to be prepared, by person, and every id under way."""
 
@@ -128,12 +161,14 @@ class Intake:
         """Queue a validated command, or join it to its twin under way, or answer at once."""
         twin = self.under_way.get(command.id)
         if twin is not None:
-            if twin.digest == digest or isinstance(command, Abandon):
-                if twin.sinks is None:
-                    twin.sinks = []
-                twin.sinks.append((sink, slot))
-            else:
-                sink.settle(slot, ID_REUSED)
+            if twin.digest != digest and not isinstance(command, Abandon):
+                if not isinstance(twin.command, Abandon):
+                    sink.settle(slot, ID_REUSED)
+                    return
+                sink = _AfterAbandon(self, command, digest, sink, deadline)
+            if twin.sinks is None:
+                twin.sinks = []
+            twin.sinks.append((sink, slot))
             return
         ask = Ask(command, digest, sink, slot, deadline)
         person = command.person

@@ -16,6 +16,8 @@ from tikiwallet.ledger.term import Term
 from tikiwallet.ledger.transactions import Kind, LegType, Outcome, State
 
 _LOAD_AT_ONCE = 4_000
+_ACCOUNT_END = 2**63
+_NUMBERINGS = ("log_pkey", "entry_pkey", "remainder_pkey")
 
 
 class Loader:
@@ -44,6 +46,9 @@ class Loader:
         waits = set()
         for account in accounts:
             if account in self.memory.accounts:
+                continue
+            if not 0 < account < _ACCOUNT_END:
+                self.memory.accounts[account] = None  # the server would refuse to look for it
                 continue
             round_ = self._rounds.get(account)
             if round_ is None:
@@ -139,8 +144,8 @@ def _original_leg(row: asyncpg.Record) -> OriginalLeg:
 
 def is_refusal(error: asyncpg.PostgresError) -> bool:
     """True when the server rolled the statement back on a living connection, and not because
-    another writer's rows stand where these should."""
-    if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == "log_pkey":
+    another writer's rows stand where these should: then what this one remembers is not so."""
+    if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name in _NUMBERINGS:
         return False
     state = error.sqlstate or ""
     # 08 connection, 57P operator intervention, 25006 read-only, XX internal, 40 rolled back by

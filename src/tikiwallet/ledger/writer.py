@@ -108,6 +108,8 @@ class Writer:
 
     async def look_up(self, id: bytes, digest: bytes) -> Outcome | None:
         """See `port.Ledger.look_up`. Raises `Unavailable` when this process cannot tell."""
+        if len(id) != 16:
+            raise ValueError("id must be 16 bytes")
         twin = self.intake.under_way.get(id)
         if twin is not None:
             sink = FutureSink()
@@ -217,10 +219,11 @@ class Writer:
         finally:
             janitor.cancel()
             self._stopping = True
-            for ask in [*self._drop_all(), *self._unresolved]:
-                self.intake.finish(ask, UNAVAILABLE)
-            for ask in self.intake.drain():
-                self.intake.finish(ask, UNAVAILABLE)
+            asks = [*self._drop_all(), *self._unresolved, *self.intake.drain()]
+            while asks:
+                for ask in asks:
+                    self.intake.finish(ask, UNAVAILABLE)
+                asks = self.intake.drain()  # those that had waited for one of these
 
     async def _reign(self, term: Term) -> None:
         loader = Loader(term)
@@ -330,6 +333,7 @@ class Writer:
                 self._preparing = asks
                 await self._prepare(loader, asks)
                 self._preparing = []
+            self._ready_event.set()  # also where all were answered: a stop waits for the last
 
     async def _prepare(self, loader: Loader, asks: list[Ask]) -> None:
         """Answer what has an outcome, bring the rest's accounts and originals into memory."""
@@ -356,13 +360,14 @@ class Writer:
                 continue
             if wanted and (id_ := original_of(command)) is not None:
                 twin = self.intake.under_way.get(id_)
-                if twin is not None and twin is not ask:
+                if twin is not None and twin is not ask and not ask.is_followed_by(twin):
                     twin.followers.append(ask)  # its original is itself on the way
                     continue
                 ask.original_missing = id_ in absent
+                if (original := memory.originals.get(id_)) is not None:
+                    ask.rows = max(1, len(original.legs))
             self._ready.append(ask)
             self._ready_rows += ask.rows
-        self._ready_event.set()
 
     # -- committing
 
@@ -526,12 +531,17 @@ class _Batch:
                 self.originals[decision.original.id] = decision.original
             payer = decision.accounts[decision.legs[0].debit]
             self.outcomes.append((ask, Outcome(0, first, self.at, payer)))
-        elif result == Result.UNKNOWN_TRANSACTION and not ask.original_missing:
+        elif result == Result.UNKNOWN_TRANSACTION and self._was_forgotten(ask):
             self.again.append(ask)
         elif result == Result.OVERLOADED:
             self.outcomes.append((ask, OVERLOADED))
         else:
             self._refuse(ask, Result(result), decision.kind, out)
+
+    def _was_forgotten(self, ask: Ask) -> bool:
+        """Whether its original was there when it was prepared and is in memory no longer."""
+        id_ = original_of(ask.command)
+        return not ask.original_missing and id_ is not None and self.originals[id_] is None
 
     def _refuse(self, ask: Ask, result: Result, kind: int, out: list[bytes]) -> None:
         first = self.n

@@ -169,7 +169,15 @@ RAW_SCHEMAS: Final[dict[str, Json]] = {
         }
     ),
     "BalancesQuery": _closed(
-        {"wallet_ids": {"type": "array", "items": _WALLET, "minItems": 1, "maxItems": 1000}}
+        {
+            "wallet_ids": {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "maxItems": 1000,
+                "description": "what is no wallet's id comes back under `missing`",
+            }
+        }
     ),
     "Balances": _closed(
         {

@@ -1,9 +1,11 @@
 """What request and answer bodies have in common: strict, closed, integers for money."""
 
-from typing import Annotated, Final
+import json
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import AMOUNT_MAX, Money, currency
 
 WALLET_ID: Final = "^w_[0-9a-hjkmnp-tv-z]{13}$"
@@ -49,3 +51,16 @@ class MoneyAnswer(Answer):
     def of(cls, money: Money) -> "MoneyAnswer":
         """`money` as JSON has it."""
         return cls(amount=money.amount, currency=money.currency.code)
+
+
+def read_members(body: bytes) -> Any:
+    """The value of a JSON body in which no object names a member twice: of two, readers would take
+    different ones. Raises InvalidRequest, and ValueError for what is not JSON."""
+    return json.loads(body, object_pairs_hook=_members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequest("The body names a member twice")
+    return members

@@ -1,10 +1,11 @@
 """Payments as they are looked up: one payment, its proof, a wallet's history, the signed heads."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from tikiwallet import clock, ids
 from tikiwallet.errors import InvalidRequest, NotFound
@@ -20,12 +21,23 @@ from tikiwallet.web.parts import Parts, SignedIn, WithParts
 router = APIRouter(prefix="/v1", tags=["payments"])
 
 _KINDS: Final = {kind.name.lower(): kind for kind in Kind}
+_DATED: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 _STATUS: Final = {
     LegType.POST: "posted",
     LegType.HOLD: "held",
     LegType.CAPTURE: "posted",
     LegType.VOID: "released",
 }
+
+
+def _dated(written: object) -> object:
+    # Pydantic would also read a bare number, as seconds since 1970.
+    if not isinstance(written, str) or not _DATED.match(written):
+        raise ValueError("not an RFC 3339 time")
+    return written
+
+
+_Time = Annotated[AwareDatetime, BeforeValidator(_dated)]
 
 
 class PartyAnswer(Answer):
@@ -97,8 +109,8 @@ async def entries(
     parts: WithParts,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    from_: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    to: AwareDatetime | None = None,
+    from_: Annotated[_Time | None, Query(alias="from")] = None,
+    to: Annotated[_Time | None, Query()] = None,
     kind: Annotated[list[str] | None, Query(max_length=20)] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
 ) -> EntriesAnswer:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
@@ -19,6 +18,7 @@ from tikiwallet.web.api.bodies import (
     MoneyBody,
     TransactionId,
     WalletId,
+    read_members,
 )
 from tikiwallet.web.idempotency import key_of, request_digest
 from tikiwallet.web.openapi import (
@@ -98,7 +98,7 @@ async def create(
             money=body.amount.to_money(),
             method=body.method,
             key=key,
-            digest=request_digest(_ROUTE, msgspec.json.decode(await request.body())),
+            digest=request_digest(_ROUTE, read_members(await request.body())),
         )
     )
     response.headers["Location"] = f"/v1/topups/{ids.write_uuid(topup.id)}"
