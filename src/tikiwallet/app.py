@@ -108,6 +108,7 @@ def make_writer(settings: Settings, dsns: Dsns, *, patient: bool) -> Writer:
             dsns.ledger,
             lease_seconds=settings.lease_ms / 1000,
             hot_accounts=settings.hot_accounts,
+            cluster=settings.cluster,
             check_log=check_log,
         ),
         patient=patient,

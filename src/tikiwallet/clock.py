@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -30,6 +31,7 @@ def to_us(at: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+@lru_cache(maxsize=1_024)  # all rows of a batch bear the same time
 def rfc3339(us: int) -> str:
     """`us` microseconds since 1970 as RFC 3339 in UTC, with microseconds."""
     return from_us(us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

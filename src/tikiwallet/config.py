@@ -63,6 +63,13 @@ class Settings:
         return self.database_url is None
 
     @property
+    def cluster(self) -> bool:
+        """Whether PostgreSQL is a cluster: its URL names several hosts. The ledger's writer then
+        insists on a synchronous standby."""
+        rest = (self.ledger_database_url or "").partition("://")[2]
+        return "," in rest.partition("?")[0].partition("/")[0].rpartition("@")[2]
+
+    @property
     def sandbox(self) -> bool:
         """Whether no real provider is set and nobody but this machine can connect."""
         return is_loopback(self.host)

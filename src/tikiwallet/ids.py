@@ -9,6 +9,7 @@ import hashlib
 import os
 import time
 import uuid
+from functools import lru_cache
 
 _EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -34,6 +35,7 @@ def write_id(prefix: str, number: int) -> str:
     return f"{prefix}_{''.join(reversed(letters))}"
 
 
+@lru_cache(maxsize=65_536)
 def read_id(prefix: str, text: str) -> int | None:
     """The number behind `w_01k3…`, or None when `text` was not written by `write_id`."""
     letters = text[len(prefix) + 1 :]
@@ -55,11 +57,11 @@ def derived_id(*parts: str | int | bytes) -> bytes:
 
     Parts are length-prefixed, so that ("a", "bc") and ("ab", "c") differ.
     """
-    digest = hashlib.sha256()
+    pieces = []
     for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        digest.update(len(data).to_bytes(4, "big") + data)
-    return digest.digest()[:16]
+        data = part if type(part) is bytes else str(part).encode()
+        pieces += (len(data).to_bytes(4, "big"), data)
+    return hashlib.sha256(b"".join(pieces)).digest()[:16]
 
 
 def new_uuid7() -> bytes:
@@ -72,7 +74,8 @@ def new_uuid7() -> bytes:
 
 def write_uuid(raw: bytes) -> str:
     """The 36-letter form of 16 bytes."""
-    return str(uuid.UUID(bytes=raw))
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def read_uuid(text: str) -> bytes | None:

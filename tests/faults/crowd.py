@@ -114,7 +114,7 @@ class Crowd:
                 line = chance.choice(lines)
                 what = chance.random()
                 if what < 0.2:
-                    await self._look(line, person)
+                    await self.look(line, person)
                 elif what < 0.3 and mine:
                     await self.ask(line, chance.choice(mine[-50:]))
                 else:
@@ -173,7 +173,8 @@ class Crowd:
         finally:
             await other.close()
 
-    async def _look(self, line: Line, person: Person) -> None:
+    async def look(self, line: Line, person: Person) -> None:
+        """Ask for a person's balance and note what is shown."""
         known = self._book.newest.get(person.wallet, 0)
         path = f"/v1/wallets/{person.wallet}/balance"
         answer = await self._call(line, "GET", path, None, person.token, None)

@@ -37,6 +37,7 @@ async def check_log(installation: Installation, book: Book) -> None:
             " (SELECT count(*) FROM (SELECT at < lag(at) OVER (ORDER BY n) AS back"
             "  FROM ledger.log) AS steps WHERE back) AS steps_back FROM ledger.log"
         )
+        assert rows is not None
         assert rows["rows"] == rows["numbers"] == rows["last"]
         assert rows["steps_back"] == 0
         epochs = await connection.fetch(

@@ -79,6 +79,7 @@ async def test_postgres_is_restarted_under_load(
             await installation.restart_postgres()
         await crowd.paid(50)
     await check_all(installation, book, crowd)
+    await installation.stop()  # with the server that came after ours
 
 
 async def test_any_process_of_several_is_killed(
@@ -124,3 +125,4 @@ async def test_any_process_of_several_is_killed(
                 start(victim)
         await crowd.paid(50)
     await check_all(installation, book, crowd)
+    await installation.stop()

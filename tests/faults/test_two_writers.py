@@ -10,14 +10,16 @@ import random
 import signal
 
 import pytest
-from tests.faults.book import Book
+from tests.faults.book import Book, Person
 from tests.faults.conftest import Rounds
 from tests.faults.crowd import Crowd
 from tests.faults.installation import Installation
 from tests.faults.reckoning import check_all
+from tests.faults.wire import Line
 
 from tikiwallet.bench.processes import Process, free_port
 
+_LOOKS = 4  # of each person at once, at the process that was stopped
 _WRITERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tikiwallet writer'"
 
 
@@ -92,20 +94,34 @@ async def test_a_stopped_serve_comes_back_beside_a_standby(
     await serving.ready(installation.port)
     api = installation.start("serve", "--api-only", port=doors[1])
     await api.ready(doors[1])
-    crowd = Crowd(book, doors, seed)
-    for _ in rounds(1):
+    everywhere, elsewhere = Crowd(book, doors, seed), Crowd(book, doors[1:], seed + 1)
+    for _ in rounds(2):
         standby = installation.start("ledger")
-        async with crowd.busy():
-            await crowd.paid(50)
+        async with everywhere.busy():
+            await everywhere.paid(50)
             await _until_standing_by(installation)
-            serving.signal(signal.SIGSTOP)
-            await asyncio.sleep(chance.uniform(1.5, 3.0))
-            serving.signal(signal.SIGCONT)
-            await crowd.paid(20)
+        lines = [Line(installation.port) for person in book.people for _ in range(_LOOKS)]
+        people = [person for person in book.people for _ in range(_LOOKS)]
+        await _look_all(everywhere, lines, people)
+        serving.signal(signal.SIGSTOP)
+        async with elsewhere.busy():
+            await elsewhere.paid(100)
             assert await installation.holder() == standby.pid
-            await _end(standby, chance)
-            await crowd.paid(50)
-    await check_all(installation, book, crowd)
+            # Asked now, of a process that can only answer once it goes on.
+            looking = asyncio.create_task(_look_all(everywhere, lines, people))
+            await asyncio.sleep(chance.uniform(0.2, 1.0))
+            serving.signal(signal.SIGCONT)
+            await looking
+        for line in lines:
+            await line.close()
+        await _end(standby, chance)
+        async with everywhere.busy():
+            await everywhere.paid(50)
+    await check_all(installation, book, everywhere)
+
+
+async def _look_all(crowd: Crowd, lines: list[Line], people: list[Person]) -> None:
+    await asyncio.gather(*(crowd.look(*pair) for pair in zip(lines, people, strict=True)))
 
 
 async def _end(process: Process, chance: random.Random) -> None:

@@ -45,6 +45,7 @@ from tikiwallet.ledger.transactions import (
     AnyCommand,
     Capture,
     CloseAccount,
+    Command,
     Freeze,
     Hold,
     OpenAccount,
@@ -64,35 +65,47 @@ HOUR = 3_600_000_000
 THOROUGH = os.environ.get("THOROUGH") == "1"
 T = TypeVar("T")
 
-# Places 0 and 1 are banks, one per currency; the last is hardly ever opened.
+# Places 0 and 1 are banks, 1 and 7 are in euros, 7 is not opened at the start.
 PLACES = 8
 places = st.integers(0, PLACES - 1)
-amounts = st.one_of(st.integers(1, 60), st.sampled_from([1, 100, 2**53 - 1]))
-currencies = st.sampled_from([SGD] * 12 + [EUR])
-legs = st.lists(st.tuples(places, places, amounts, currencies), min_size=1, max_size=4)
-parts = st.one_of(st.none(), st.lists(st.integers(0, 40), min_size=1, max_size=4).filter(any))
-floors = st.sampled_from([0, 0, 0, 50, TOTAL_MAX])
-ceilings = st.sampled_from([None, None, None, 0, 120, TOTAL_MAX])
+people = st.sampled_from([2, 3, 4, 5, 6])
+few = st.integers(1, 60)
+amounts = st.sampled_from([1, 5, 10, 20, 50, 100, 2**53 - 1])
+likely_leg = st.builds(
+    lambda sides, amount: (*sides, amount, SGD),
+    st.permutations([0, 2, 3, 4, 5, 6]).map(lambda order: order[:2]),
+    few,
+)
+euro_leg = st.tuples(st.just(1), st.just(7), few, st.just(EUR))
+wild_leg = st.tuples(places, places, amounts, st.sampled_from([SGD, EUR]))
+leg = st.integers(0, 9).flatmap(
+    lambda dice: wild_leg if dice == 9 else euro_leg if dice == 8 else likely_leg
+)
+legs = st.lists(leg, min_size=1, max_size=4)
+parts = st.one_of(st.none(), st.lists(st.integers(0, 30), min_size=1, max_size=3).filter(any))
+floors = st.sampled_from([0, 0, 50, TOTAL_MAX])
+ceilings = st.sampled_from([None, None, 0, 120, TOTAL_MAX])
 picks = st.integers(0, 10_000)
-lives = st.sampled_from([-HOUR, HOUR, HOUR, 3 * HOUR])
+lives = st.sampled_from([3 * HOUR, HOUR, HOUR, -HOUR])
 
 # What a command is made from: (name, arguments); names of accounts and ids follow when it is played.
-plans = st.one_of(
-    st.tuples(st.just("pay"), legs),
-    st.tuples(st.just("pay"), legs),
-    st.tuples(st.just("hold"), legs, lives),
-    st.tuples(st.just("capture"), picks, parts, st.booleans()),
-    st.tuples(st.just("capture"), picks, st.none(), st.booleans()),
-    st.tuples(st.just("void"), picks),
-    st.tuples(st.just("reverse"), picks, parts),
-    st.tuples(st.just("open"), places, floors, ceilings),
-    st.tuples(st.just("limits"), places, floors, ceilings),
-    st.tuples(st.just("freeze"), places, st.booleans()),
-    st.tuples(st.just("close"), places),
-    st.tuples(st.just("again"), picks),
-    st.tuples(st.just("altered"), picks),
-    st.tuples(st.just("abandon"), picks, st.booleans()),
-)
+PLANS = {
+    "pay": (5, st.tuples(st.just("pay"), legs)),
+    "hold": (5, st.tuples(st.just("hold"), legs, lives)),
+    "capture": (6, st.tuples(st.just("capture"), picks, parts, st.booleans())),
+    "void": (1, st.tuples(st.just("void"), picks)),
+    "reverse": (4, st.tuples(st.just("reverse"), picks, parts)),
+    "open": (1, st.tuples(st.just("open"), places, floors, ceilings)),
+    "limits": (1, st.tuples(st.just("limits"), places, floors, ceilings)),
+    "freeze": (1, st.tuples(st.just("freeze"), people, st.booleans())),
+    "close": (1, st.tuples(st.just("close"), places)),
+    "again": (2, st.tuples(st.just("again"), picks)),
+    "altered": (1, st.tuples(st.just("altered"), picks)),
+    "abandon": (1, st.tuples(st.just("abandon"), picks, st.booleans())),
+}
+plans = st.sampled_from(
+    [name for name, (weight, _) in PLANS.items() for _ in range(weight)]
+).flatmap(lambda name: PLANS[name][1])
 
 
 class FrailWriter(Writer):
@@ -159,12 +172,12 @@ class Games(RuleBasedStateMachine):
                 return Hold(new_id(), postings=self._postings(wanted), expires_at=until)
             case ("capture", pick, amounts, final):
                 amounts = None if amounts is None else tuple(amounts)
-                return Capture(new_id(), hold=self._id(pick), amounts=amounts, final=final)
+                return Capture(new_id(), hold=self._id(pick, Hold), amounts=amounts, final=final)
             case ("void", pick):
-                return Void(new_id(), hold=self._id(pick))
+                return Void(new_id(), hold=self._id(pick, Hold))
             case ("reverse", pick, amounts):
                 amounts = None if amounts is None else tuple(amounts)
-                return Reverse(new_id(), original=self._id(pick), amounts=amounts)
+                return Reverse(new_id(), original=self._id(pick, Transaction, Capture), amounts=amounts)
             case ("open", place, floor, ceiling):
                 return self._open(place, floor, ceiling)
             case ("limits", place, floor, ceiling):
@@ -181,14 +194,14 @@ class Games(RuleBasedStateMachine):
                 known = self.commands[pick % len(self.commands)]
                 return msgspec.structs.replace(known, person=known.person + 1)
             case ("abandon", pick, known):
-                return Abandon(self._id(pick) if known else new_id())
+                return Abandon(self._id(pick, Command) if known else new_id())
         raise ValueError(plan)
 
     def _open(self, place: int, floor: int, ceiling: int | None) -> OpenAccount:
         return OpenAccount(
             new_id(),
             account=self.account(place),
-            currency=EUR if place == 1 else SGD,
+            currency=EUR if place in (1, 7) else SGD,
             floor=floor,
             ceiling=ceiling,
         )
@@ -199,14 +212,16 @@ class Games(RuleBasedStateMachine):
             for debit, credit, amount, currency in wanted
         )
 
-    def _id(self, pick: int) -> bytes:
-        """The id of an earlier command, the latest more often; now and then one nobody used."""
-        if pick % 16 == 0 or not self.commands:
+    def _id(self, pick: int, *kinds: type[Command]) -> bytes:
+        """The id of an earlier command, a recent one that was posted and of one of these kinds if
+        there is any; now and then one of another kind, and one that nobody used."""
+        if pick % 16 == 15 or not self.commands:
             return self.unknown[0]
         ids = [command.id for command in self.commands]
-        if pick % 2:
-            ids = [c.id for c in self.commands if isinstance(c, Hold | Transaction)] or ids
-        return ids[-1 - (pick // 2) % min(len(ids), 12)]
+        if pick % 16 < 13:
+            posted = [c for c in self.commands if self.model.told[c.id][1] == Result.POSTED]
+            ids = [c.id for c in posted if isinstance(c, kinds)] or ids
+        return ids[-1 - pick // 16 % min(len(ids), 6)]
 
     # -- what is compared
 
@@ -258,19 +273,20 @@ class Games(RuleBasedStateMachine):
         ]
         self.absorb(commands, self.run(self.writer.post_many(commands)))
 
-    @rule(plan=plans)
-    def one(self, plan: tuple[Any, ...]) -> None:
-        command = self.command(plan)
-        self.absorb([command], [self.run(self.writer.post(command))])
+    @rule(wanted=st.lists(plans, min_size=1, max_size=8))
+    def one_after_the_other(self, wanted: list[tuple[Any, ...]]) -> None:
+        for plan in wanted:
+            command = self.command(plan)
+            self.absorb([command], [self.run(self.writer.post(command))])
 
-    @rule(wanted=st.lists(plans, min_size=2, max_size=8))
+    @rule(wanted=st.lists(plans, min_size=2, max_size=12))
     def several_at_once(self, wanted: list[tuple[Any, ...]]) -> None:
         commands = [self.command(plan) for plan in wanted]
         self.absorb(commands, self.run(_gather(self.writer, commands)))
 
     @rule(pick=picks)
     def expire(self, pick: int) -> None:
-        command = Void(new_id(), hold=self._id(pick), expiry=True)
+        command = Void(new_id(), hold=self._id(pick, Hold), expiry=True)
         outcome = self.run(self.writer.post(command))
         if outcome.result == Result.OVERLOADED:
             assert self.model.carry_out(command, clock.now_us()) == Result.OVERLOADED

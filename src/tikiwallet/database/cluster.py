@@ -204,7 +204,7 @@ def server_settings(memory: int) -> dict[str, str]:
         "max_wal_senders": "0",
         "archive_mode": "off",
         "wal_buffers": "64MB",
-        "max_wal_size": "2GB",
+        "max_wal_size": "1GB",
         "checkpoint_timeout": "15min",
         "wal_compression": "off",
         "fsync": "on",

@@ -276,18 +276,20 @@ def _shut_down(cluster: Cluster, postmaster: _Postmaster) -> None:
     """A fast shutdown: sessions are ended, a checkpoint is written; returns when all is gone."""
     deadline = time.monotonic() + _STOP_SECONDS
     process = None
-    if _read_pid(cluster) == postmaster.pid:
-        process = psutil.Process(postmaster.pid)
+    # Not always the one we came to: it may have died, or been restarted, and another took over.
+    if (pid := _read_pid(cluster)) is not None:
+        process = psutil.Process(pid)
         process.send_signal(signal.SIGINT)
     while process is not None and _is_alive(process):
         if time.monotonic() > deadline:
             raise EmbeddedServerError(
-                f"the database (process {postmaster.pid}) does not stop; see {cluster.log}"
+                f"the database (process {pid}) does not stop; see {cluster.log}"
             )
         time.sleep(_POLL_SECONDS)
-    child = _children.pop(postmaster.pid, None)
-    if child is not None:
-        child.wait()
+    for number in (postmaster.pid, pid):
+        child = None if number is None else _children.pop(number, None)
+        if child is not None:
+            child.wait()
     if not postmaster.socket.is_relative_to(cluster.folder):
         shutil.rmtree(postmaster.socket, ignore_errors=True)
 

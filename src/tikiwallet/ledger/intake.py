@@ -22,6 +22,7 @@ from tikiwallet.ledger.transactions import (
 
 OVERLOADED = Outcome(Result.OVERLOADED)
 UNAVAILABLE = Outcome(Result.UNAVAILABLE)
+_POSTING = (Transaction, Hold)
 ID_REUSED = Outcome(Result.ID_REUSED)
 
 
@@ -34,21 +35,14 @@ class Sink(Protocol):
 class Ask:
     """A command under way, and all who wait for its outcome."""
 
-    __slots__ = (
-        "alone",
-        "attempts",
-        "command",
-        "deadline",
-        "digest",
-        "followers",
-        "original_missing",
-        "rejected",
-        "rows",
-        "sent",
-        "sink",
-        "sinks",
-        "slot",
-    )
+    # What most never need stands here, once for all of them.
+    sinks: list[tuple[Sink, int]] | None = None  # of later arrivals of the same id
+    followers: "list[Ask] | None" = None  # captures and reversals that wait for this to be known
+    original_missing = False
+    rejected = False  # the database refused it when it stood alone
+    attempts = 0
+    sent = False  # in a batch whose outcome was not known
+    alone = False  # goes into a batch of its own: it was in one that was refused
 
     def __init__(
         self, command: AnyCommand, digest: bytes, sink: Sink, slot: int, deadline: float | None
@@ -57,15 +51,8 @@ class Ask:
         self.digest = digest
         self.sink = sink
         self.slot = slot
-        self.sinks: list[tuple[Sink, int]] | None = None  # of later arrivals of the same id
         self.deadline = deadline
-        self.rows = len(command.postings) if isinstance(command, Transaction | Hold) else 1
-        self.original_missing = False
-        self.followers: list[Ask] = []  # captures and reversals that wait for this to be known
-        self.rejected = False  # the database refused it when it stood alone
-        self.attempts = 0
-        self.sent = False  # in a batch whose outcome was not known
-        self.alone = False  # goes into a batch of its own: it was in one that was refused
+        self.rows = len(command.postings) if isinstance(command, _POSTING) else 1
 
     def settle(self, outcome: Outcome) -> None:
         """Answer all who wait; those who joined see it as a replay."""
@@ -76,15 +63,14 @@ class Ask:
             for sink, slot in self.sinks:
                 sink.settle(slot, outcome)
 
-
     def is_followed_by(self, other: "Ask") -> bool:
         """Whether `other` waits for this one, or for one that does."""
-        waiting = list(self.followers)
+        waiting = list(self.followers or ())
         while waiting:
             ask = waiting.pop()
             if ask is other:
                 return True
-            waiting += ask.followers
+            waiting += ask.followers or ()
         return False
 
 

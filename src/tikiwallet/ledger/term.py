@@ -264,6 +264,7 @@ async def check_cluster(connection: asyncpg.Connection) -> str:
     )
     if not names or names.strip() == "*" or not streaming:
         raise RefusedToLead(
-            "no named synchronous standby is streaming; a payment would live on one machine only"
+            "no named synchronous standby is streaming (synchronous_standby_names), or this role"
+            " may not see it (GRANT pg_monitor); a payment would live on one machine only"
         )
     return f"synchronous: {names}"

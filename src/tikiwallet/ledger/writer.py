@@ -361,7 +361,8 @@ class Writer:
             if wanted and (id_ := original_of(command)) is not None:
                 twin = self.intake.under_way.get(id_)
                 if twin is not None and twin is not ask and not ask.is_followed_by(twin):
-                    twin.followers.append(ask)  # its original is itself on the way
+                    # Its original is itself on the way.
+                    twin.followers = [*(twin.followers or ()), ask]
                     continue
                 ask.original_missing = id_ in absent
                 if (original := memory.originals.get(id_)) is not None:
