@@ -28,6 +28,7 @@ from tikiwallet.ledger.link import LedgerLink, LinkServer
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -214,7 +215,14 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     gateway = SandboxGateway(database, settings.public_url)
-    payments = Payments(ledger, directory, wallets, identity.people, identity.pins)
+    payments = Payments(
+        ledger,
+        directory,
+        wallets,
+        identity.people,
+        identity.pins,
+        Budget(enabled=settings.rate_limits),
+    )
     latencies = Latencies()
     parts = Parts(
         settings=settings,
@@ -263,7 +271,7 @@ def _tasks(
         return False
 
     async def expire() -> bool:
-        return await expiry.sweep() > 0
+        return await expiry.sweep()
 
     async def recover() -> bool:
         return await topups.recover_due() > 0

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 PREFIX: Final = "TIKIWALLET_"
 NAMES: Final = (
+    "TIKIWALLET_CLUSTER",
     "TIKIWALLET_DATABASE_URL",
     "TIKIWALLET_DATA_DIR",
     "TIKIWALLET_HOT_ACCOUNTS",
@@ -56,6 +57,7 @@ class Settings:
     hot_accounts: int = 250_000  # states the ledger's writer keeps in memory
     lease_ms: int = 500
     log_level: str = "info"
+    cluster_wanted: bool | None = None
 
     @property
     def embedded(self) -> bool:
@@ -64,10 +66,14 @@ class Settings:
 
     @property
     def cluster(self) -> bool:
-        """Whether PostgreSQL is a cluster: its URL names several hosts. The ledger's writer then
-        insists on a synchronous standby."""
+        """Whether PostgreSQL is a cluster, as TIKIWALLET_CLUSTER says, or else because its URL
+        names several hosts. The ledger's writer then insists on a synchronous standby."""
+        if self.cluster_wanted is not None:
+            return self.cluster_wanted
         rest = (self.ledger_database_url or "").partition("://")[2]
-        return "," in rest.partition("?")[0].partition("/")[0].rpartition("@")[2]
+        place, _, query = rest.partition("?")
+        hosts = [place.partition("/")[0].rpartition("@")[2], *parse_qs(query).get("host", [])]
+        return len(hosts) > 2 or any("," in host for host in hosts)
 
     @property
     def sandbox(self) -> bool:
@@ -111,6 +117,9 @@ class Settings:
             rate_limits=reader.switch("TIKIWALLET_RATE_LIMITS", default=True),
             hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
             lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
+            cluster_wanted={"on": True, "off": False}.get(
+                reader.choice("TIKIWALLET_CLUSTER", "auto", ("on", "off", "auto"))
+            ),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
         )
         if reader.mistakes:

@@ -35,11 +35,16 @@ def write_id(prefix: str, number: int) -> str:
     return f"{prefix}_{''.join(reversed(letters))}"
 
 
-@lru_cache(maxsize=65_536)
 def read_id(prefix: str, text: str) -> int | None:
     """The number behind `w_01k3…`, or None when `text` was not written by `write_id`."""
+    # What strangers send may be long, and is not to be remembered then.
+    return _read_id(prefix, text) if len(text) == len(prefix) + 1 + _LENGTH else None
+
+
+@lru_cache(maxsize=65_536)
+def _read_id(prefix: str, text: str) -> int | None:
     letters = text[len(prefix) + 1 :]
-    if len(letters) != _LENGTH or not text.startswith(prefix) or text[len(prefix)] != "_":
+    if not text.startswith(prefix) or text[len(prefix)] != "_":
         return None
     # `int` reads base 32 in C, in another alphabet, and forgives what must not be forgiven.
     digits = letters.translate(_TO_INT)
@@ -57,7 +62,7 @@ def derived_id(*parts: str | int | bytes) -> bytes:
 
     Parts are length-prefixed, so that ("a", "bc") and ("ab", "c") differ.
     """
-    pieces = []
+    pieces: list[bytes] = []
     for part in parts:
         data = part if type(part) is bytes else str(part).encode()
         pieces += (len(data).to_bytes(4, "big"), data)

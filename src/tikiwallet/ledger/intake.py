@@ -22,6 +22,8 @@ from tikiwallet.ledger.transactions import (
 
 OVERLOADED = Outcome(Result.OVERLOADED)
 UNAVAILABLE = Outcome(Result.UNAVAILABLE)
+_TURN = 4  # log rows
+_SYSTEM_TURN = 64
 _POSTING = (Transaction, Hold)
 ID_REUSED = Outcome(Result.ID_REUSED)
 
@@ -63,6 +65,17 @@ class Ask:
             for sink, slot in self.sinks:
                 sink.settle(slot, outcome)
 
+    def leave(self, outcome: Outcome) -> None:
+        """Answer all who wait; the command itself goes on without them."""
+        self.settle(outcome)
+        self.sink, self.sinks = _NOBODY, None
+
+    def follow(self, other: "Ask") -> None:
+        """Let `other` wait until this one has its outcome."""
+        if self.followers is None:
+            self.followers = []
+        self.followers.append(other)
+
     def is_followed_by(self, other: "Ask") -> bool:
         """Whether `other` waits for this one, or for one that does."""
         waiting = list(self.followers or ())
@@ -72,6 +85,16 @@ class Ask:
                 return True
             waiting += ask.followers or ()
         return False
+
+
+class _Nobody:
+    """Where the outcomes of commands go whose callers have been answered already."""
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        """Nobody waits."""
+
+
+_NOBODY = _Nobody()
 
 
 class FutureSink:
@@ -140,6 +163,7 @@ class Intake:
         self._queues: dict[int, deque[Ask]] = {}
         self._waiting: dict[int, int] = {}
         self._turns: deque[int] = deque()
+        self._credit: dict[int, int] = {}
 
     def enter(
         self, command: AnyCommand, digest: bytes, sink: Sink, slot: int, deadline: float | None
@@ -188,9 +212,12 @@ class Intake:
         while turns and rows > 0:
             person = turns.popleft()
             queue = self._queues[person]
-            # The system's class stands for many callers: it gets a longer turn.
-            for _ in range(64 if person == SYSTEM else 1):
+            # A turn is worth some rows, saved up for commands that have more (deficit round robin).
+            # The system's class stands for many callers: its turn is longer.
+            credit = self._credit.pop(person, 0) + (_SYSTEM_TURN if person == SYSTEM else _TURN)
+            while queue and rows > 0 and (queue[0].rows <= credit or not turns):
                 ask = queue.popleft()
+                credit -= ask.rows
                 self.rows -= ask.rows
                 self._waiting[person] -= ask.rows
                 if ask.deadline is not None and ask.deadline < now:
@@ -198,10 +225,10 @@ class Intake:
                 else:
                     taken.append(ask)
                     rows -= ask.rows
-                if not queue or rows <= 0:
-                    break
             if queue:
                 turns.append(person)
+                if credit > 0:
+                    self._credit[person] = credit
             else:
                 del self._queues[person]
                 del self._waiting[person]
@@ -233,6 +260,7 @@ class Intake:
         self._queues.clear()
         self._waiting.clear()
         self._turns.clear()
+        self._credit.clear()
         self.rows = 0
         return asks
 

@@ -8,10 +8,10 @@ UNAVAILABLE and learns the outcome with the same id.
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -25,8 +25,32 @@ from tikiwallet.ledger.writer import Writer
 
 _POST_SECONDS = 10.0
 _READ_SECONDS = 3.0
+_FRAME_WEIGHT = 20_000  # states, outcomes or postings in one frame
 _UNAVAILABLE = Outcome(Result.UNAVAILABLE)
 _log = logs.get(__name__)
+
+
+_Item = TypeVar("_Item")
+
+
+def _parts(items: list[_Item], weight: Callable[[_Item], int]) -> Iterator[list[_Item]]:
+    """`items` in runs that make a frame of a megabyte or two."""
+    part: list[_Item] = []
+    total = 0
+    for item in items:
+        part.append(item)
+        total += weight(item)
+        if total >= _FRAME_WEIGHT:
+            yield part
+            part, total = [], 0
+    if part:
+        yield part
+
+
+def _weight(item: frames.PostItem) -> int:
+    # A command's text may be as long as many postings.
+    command = item.command
+    return 16 + len(getattr(command, "postings", ())) + len(getattr(command, "amounts", ()) or ())
 
 
 # -- the writer's side
@@ -56,14 +80,19 @@ class LinkServer:
     async def _run(self) -> None:
         while True:
             await self._writer.leading.wait()
-            server = await self._listen()
+            try:
+                server = await self._listen()
+            except OSError as error:
+                _log.error("the ledger's socket cannot be opened", why=str(error))
+                await asyncio.sleep(1)
+                continue
             try:
                 term = self._writer.term
                 while term is not None and self._writer.term is term:
-                    if term.leads():
-                        beat = frames.pack(frames.Beat(term.epoch))
-                        for connection in self._connections:
-                            connection.write(beat)
+                    # Also when the lease has run out: it lives, and answers once it may.
+                    beat = frames.pack(frames.Beat(term.epoch))
+                    for connection in self._connections:
+                        connection.write(beat)
                     await asyncio.sleep(self._writer.options.lease_seconds / 5)
             finally:
                 server.close()
@@ -75,14 +104,11 @@ class LinkServer:
         # successor takes the name over from a writer that is stopped.
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         fresh.unlink(missing_ok=True)
-        loop = asyncio.get_running_loop()
-        old = os.umask(0o177)
-        try:
-            server = await loop.create_unix_server(
-                lambda: _ServerConnection(self._writer, self._connections), str(fresh)
-            )
-        finally:
-            os.umask(old)
+        # Until its mode is set it is protected by its folder's, 0700.
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _ServerConnection(self._writer, self._connections), str(fresh)
+        )
+        fresh.chmod(0o600)
         fresh.replace(self._path)
         return server
 
@@ -103,7 +129,7 @@ class _ServerConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by shape only
         self._transport.set_write_buffer_limits(frames.FRAME_MAX)
         self._connections.add(self)
-        if (term := self._writer.term) is not None and term.leads():
+        if (term := self._writer.term) is not None:
             self.write(frames.pack(frames.Beat(term.epoch)))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,9 +176,9 @@ class _ServerConnection(asyncio.Protocol):
         self._outcomes.append(item)
 
     def _flush(self) -> None:
-        if self._outcomes:
-            self.write(frames.pack(frames.Outcomes(self._outcomes)))
-            self._outcomes = []
+        outcomes, self._outcomes = self._outcomes, []
+        for part in _parts(outcomes, lambda _: 1):
+            self.write(frames.pack(frames.Outcomes(part)))
 
     def _handle(self, request: frames.Request) -> None:
         if isinstance(request, frames.Post):
@@ -182,8 +208,8 @@ class _ServerConnection(asyncio.Protocol):
                 self._spawn(self._read_slowly(item))
             else:
                 told.append(frames.StatesItem(item.seq, states))
-        if told:
-            self.write(frames.pack(frames.States(told)))
+        for part in _parts(told, lambda item: len(item.states or ())):
+            self.write(frames.pack(frames.States(part)))
 
     async def _read_slowly(self, item: frames.ReadItem) -> None:
         try:
@@ -197,6 +223,9 @@ class _ServerConnection(asyncio.Protocol):
             outcome = await self._writer.look_up(request.id, request.digest)
         except Unavailable:
             outcome = _UNAVAILABLE
+        except ValueError as error:
+            self._answer(frames.OutcomeItem(request.seq, None, str(error)))
+            return
         self._answer(frames.OutcomeItem(request.seq, outcome))
 
     async def _stable(self, request: frames.Stable) -> None:
@@ -218,6 +247,7 @@ class LedgerLink:
         self._posts: dict[int, tuple[AnyCommand, float, Sink, int]] = {}
         self._reads: dict[int, tuple[list[int], float, asyncio.Future[list[State | None]]]] = {}
         self._asks: dict[int, tuple[frames.Frame, float, asyncio.Future[object]]] = {}
+        self._resent: set[int] = set()
         self._new_posts: list[int] = []
         self._new_reads: list[int] = []
         self._seq = 0
@@ -272,6 +302,8 @@ class LedgerLink:
 
     async def look_up(self, id: bytes, digest: bytes) -> Outcome | None:
         """See `port.Ledger.look_up`."""
+        if len(id) != 16:
+            raise ValueError("id must be 16 bytes")
         seq = self._seq = self._seq + 1
         outcome = await self._ask(seq, frames.LookUp(seq, id, digest))
         if isinstance(outcome, Outcome) and outcome.result == Result.UNAVAILABLE:
@@ -327,7 +359,8 @@ class LedgerLink:
             items = [
                 frames.ReadItem(seq, self._reads[seq][0]) for seq in reads if seq in self._reads
             ]
-            connection.write(frames.pack(frames.Read(items)))
+            for part in _parts(items, lambda item: len(item.accounts)):
+                connection.write(frames.pack(frames.Read(part)))
 
     def _send_posts(self, connection: "_ClientConnection", posts: list[int]) -> None:
         now = time.monotonic()
@@ -336,10 +369,11 @@ class LedgerLink:
             if (pending := self._posts.get(seq)) is not None:
                 ttl = max(0, int((pending[1] - now) * 1000))
                 items.append(frames.PostItem(seq, ttl, pending[0]))
-        for start in range(0, len(items), 1_000):
-            connection.write(frames.pack(frames.Post(items[start : start + 1_000])))
+        for part in _parts(items, _weight):
+            connection.write(frames.pack(frames.Post(part)))
 
     def _send_all(self, connection: "_ClientConnection") -> None:
+        self._resent.update(self._posts)
         self._new_posts = list(self._posts)
         self._new_reads = list(self._reads)
         self._flush()
@@ -374,6 +408,10 @@ class LedgerLink:
             if outcome is None:
                 _log.error("the writer found a command malformed", why=item.error)
                 outcome = Outcome(Result.REJECTED)
+            if item.seq in self._resent:
+                # The caller asked once; that it was sent twice is this link's own affair.
+                self._resent.discard(item.seq)
+                outcome = Outcome(outcome.result, outcome.n, outcome.at, outcome.payer)
             pending[2].settle(pending[3], outcome)
             return
         ask = self._asks.pop(item.seq, None)
@@ -416,6 +454,7 @@ class LedgerLink:
     def _give_up(self, now: float) -> None:
         for seq in [seq for seq, pending in self._posts.items() if pending[1] < now]:
             _, _, sink, slot = self._posts.pop(seq)
+            self._resent.discard(seq)
             sink.settle(slot, _UNAVAILABLE)
         reads = [seq for seq, read in self._reads.items() if read[1] < now]
         asks = [seq for seq, ask in self._asks.items() if ask[1] < now]

@@ -24,6 +24,7 @@ class Loader:
     """Look-ups and loads for one term."""
 
     def __init__(self, term: Term) -> None:
+        self.term = term
         self.memory: Memory = term.memory
         self._look = term.look
         self._load = term.load
@@ -73,7 +74,8 @@ class Loader:
             try:
                 for start in range(0, len(accounts), _LOAD_AT_ONCE):
                     await self._load_now(accounts[start : start + _LOAD_AT_ONCE])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # whatever it was, nobody may wait for ever
+                self.term.broken.set()
                 round_.set_exception(error)
                 round_.exception()  # seen: nobody may be waiting any more
             else:

@@ -9,8 +9,10 @@ from pathlib import Path
 from tikiwallet import clock
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.ledger.audit import adopt_lost_heads, write_discontinuity
-from tikiwallet.ledger.heads import Discontinuity, sign_discontinuity
+from tikiwallet.ledger.heads import Discontinuity, HeadFile, sign_discontinuity
 from tikiwallet.ledger.term import LEDGER_ROLE, LOCK_CLASS
+
+_EPOCH_MARGIN = 1_000_000
 
 
 class WriterRuns(Exception):
@@ -36,7 +38,20 @@ async def restore(
         at = max(clock.now_us(), last_at)
         gap = sign_discontinuity(keys_dir, kept, at, above=above, shard=shard)
         await write_discontinuity(connection, gap)
+        # The backup's lease would give epochs out again that the lost part has used.
+        await connection.execute(
+            "UPDATE ledger.lease SET epoch = greatest(epoch, $2) + $3, holder = '', backend = 0"
+            " WHERE shard = $1",
+            shard,
+            _epoch_of_last_head(keys_dir, shard),
+            _EPOCH_MARGIN,
+        )
         await adopt_lost_heads(database, keys_dir, shard)
         return gap
     finally:
         await connection.close()
+
+
+def _epoch_of_last_head(keys_dir: Path, shard: int) -> int:
+    last = HeadFile(keys_dir, shard).last()
+    return 0 if last is None else last.epoch

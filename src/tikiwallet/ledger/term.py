@@ -23,6 +23,20 @@ from tikiwallet.ledger.transactions import Kind, LegType
 LOCK_CLASS = 0x71C1
 LEDGER_ROLE = "tikiwallet_ledger"
 _CLOCK_TOLERANCE_US = 60_000_000
+_WRITE_BUFFER = 256 * 1024 * 1024
+_TCP_LIMITS = {
+    "TCP_USER_TIMEOUT": 3_000,  # milliseconds
+    "TCP_KEEPIDLE": 1,
+    "TCP_KEEPINTVL": 1,
+    "TCP_KEEPCNT": 3,
+}
+_SIGN = """
+    SELECT epoch, beat, (SELECT max(n) FROM ledger.log WHERE shard = $2),
+           (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND classid = $1::int::oid AND objid = ($2::smallint)::int::oid
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+    FROM ledger.lease WHERE shard = $2
+"""
 _log = logs.get(__name__)
 
 
@@ -53,7 +67,7 @@ class Term:
 
     def __init__(
         self, options: TermOptions, commit: asyncpg.Connection, look: asyncpg.Connection,
-        load: asyncpg.Connection, epoch: int, n: int, at: int,
+        load: asyncpg.Connection, epoch: int, n: int, at: int, warnings: list[str],
     ) -> None:  # fmt: skip
         self.options = options
         self.commit = commit
@@ -65,14 +79,11 @@ class Term:
         self.last_at = at
         self.lease_until = 0.0
         self.ended = False
+        self.broken = asyncio.Event()  # a connection failed; the term must end
         self.memory = Memory(options.hot_accounts)
         self.commit_turn = asyncio.Lock()
-        self._warnings: list[str] = []
-        commit.add_log_listener(self._note)
-
-    def _note(self, _: object, message: Any) -> None:
-        if message.severity_en == "WARNING":
-            self._warnings.append(str(message.message))
+        self._warnings = warnings
+        self._durable_at = clock.boot_seconds()
 
     def leads(self) -> bool:
         """Whether the lease holds at this very moment, by a clock that counts every pause."""
@@ -88,8 +99,6 @@ class Term:
     async def renew(self) -> None:
         """Extend the lease by a commit of its own."""
         async with self.commit_turn:
-            if self.options.cluster:
-                await check_cluster(self.commit)
             sent_at = clock.boot_seconds()
             status = await self.commit.execute(
                 "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1 AND epoch = $2",
@@ -99,6 +108,15 @@ class Term:
             if status != "UPDATE 1":
                 raise SteppedDown("another writer holds the lease")
             self.committed(sent_at)
+
+    async def check_durability(self) -> None:
+        """In a cluster, once per lease, whatever extends it: commits must still go to a second
+        machine. Raises RefusedToLead when they do not."""
+        now = clock.boot_seconds()
+        if self.options.cluster and now - self._durable_at >= self.options.lease_seconds:
+            async with self.commit_turn:
+                await check_cluster(self.commit)
+            self._durable_at = now
 
     async def release(self) -> None:
         """Give the reign up in order: the next writer need not wait for the lease to pass."""
@@ -133,6 +151,13 @@ async def campaign(options: TermOptions) -> Term:
         "tcp_keepalives_interval": "1",
         "tcp_keepalives_count": "3",
     })  # fmt: skip
+    warnings: list[str] = []
+
+    def note(_: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            warnings.append(str(message.message))
+
+    commit.add_log_listener(note)
     look = load = None
     try:
         await _win(options, commit)
@@ -144,10 +169,13 @@ async def campaign(options: TermOptions) -> Term:
         silent_until = clock.boot_seconds() + (0 if orderly else 1.1 * options.lease_seconds)
         look = await _connection(options, "tikiwallet writer look-ups")
         load = await _connection(options, "tikiwallet writer loads")
-        term = Term(options, commit, look, load, epoch, n, at)
-        # Nothing is answered until every lease that an earlier writer may hold has run out.
-        await asyncio.sleep(max(0.0, silent_until - clock.boot_seconds()))
+        term = Term(options, commit, look, load, epoch, n, at, warnings)
         await term.renew()
+        # Nothing is answered until every lease that an earlier writer may hold has run out. To
+        # other candidates this one must not look dead meanwhile: they would end it.
+        while (left := silent_until - clock.boot_seconds()) > 0:
+            await asyncio.sleep(min(left, options.lease_seconds / 4))
+            await term.renew()
     except BaseException:
         for connection in (commit, look, load):
             if connection is not None:
@@ -165,8 +193,24 @@ async def _connection(
         options.role,
         settings={"application_name": name, **(settings or {})},
     )
+    _harden(connection)
     await journal.teach(connection)
     return connection
+
+
+def _harden(connection: asyncpg.Connection) -> None:
+    # asyncpg gives no public way to its transport. A COPY that is paused by a full buffer waits
+    # for ever once the connection is lost, so the buffer takes a whole batch; and a server that
+    # vanished without a word must be noticed by the kernel, as nothing else may end a commit.
+    transport = connection._transport  # type: ignore[attr-defined]
+    transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _TCP_LIMITS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 async def _win(options: TermOptions, connection: asyncpg.Connection) -> None:
@@ -176,32 +220,24 @@ async def _win(options: TermOptions, connection: asyncpg.Connection) -> None:
     while not await connection.fetchval(
         "SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, options.shard
     ):
-        sign = await connection.fetchrow(
-            "SELECT epoch, beat, (SELECT max(n) FROM ledger.log WHERE shard = $1)"
-            " FROM ledger.lease WHERE shard = $1",
-            options.shard,
-        )
+        sign = await connection.fetchrow(_SIGN, LOCK_CLASS, options.shard)
         now = clock.boot_seconds()
         if sign != seen:
             seen, seen_at = sign, now
         elif now - seen_at >= options.lease_seconds:
-            await _end_silent_holder(options)
+            if sign is not None and sign["pid"] is not None:
+                await _end_silent_holder(options, sign["pid"])
             seen_at = now
         await asyncio.sleep(options.lease_seconds / 10)
 
 
-async def _end_silent_holder(options: TermOptions) -> None:
+async def _end_silent_holder(options: TermOptions, backend: int) -> None:
+    """End the session of the holder that was watched, and of no other that may have come since."""
     # A connection that has not stepped down to the role: only the login may end its own sessions.
     connection = await connect(options.dsn, None)
     try:
-        ended = await connection.fetch(
-            "SELECT pid, pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-            " AND classid = $1::int::oid AND objid = $2::int::oid AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            LOCK_CLASS,
-            options.shard,
-        )
-        _log.warning("ended a writer that was silent", backends=[row["pid"] for row in ended])
+        await connection.execute("SELECT pg_terminate_backend($1)", backend)
+        _log.warning("ended a writer that was silent", backend=backend)
     finally:
         await connection.close()
 
@@ -215,7 +251,13 @@ async def _begin_epoch(
         "SELECT n, at FROM ledger.log WHERE shard = $1 ORDER BY n DESC LIMIT 1", options.shard
     )
     n, last_at = (0, 0) if last is None else (last["n"], last["at"])
+    servers: int = await connection.fetchval("SELECT clock_timestamp()")
     now = clock.now_us()
+    if abs(now - servers) > _CLOCK_TOLERANCE_US:
+        raise RefusedToLead(
+            f"this machine's clock says {clock.rfc3339(now)}, the database's"
+            f" {clock.rfc3339(servers)}: set the clocks right"
+        )
     if now < last_at - _CLOCK_TOLERANCE_US:
         raise RefusedToLead(
             f"this machine's clock says {clock.rfc3339(now)}, but the ledger's last row is from"
@@ -265,6 +307,6 @@ async def check_cluster(connection: asyncpg.Connection) -> str:
     if not names or names.strip() == "*" or not streaming:
         raise RefusedToLead(
             "no named synchronous standby is streaming (synchronous_standby_names), or this role"
-            " may not see it (GRANT pg_monitor); a payment would live on one machine only"
+            " may not see it (GRANT pg_read_all_stats); a payment would live on one machine only"
         )
     return f"synchronous: {names}"

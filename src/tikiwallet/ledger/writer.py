@@ -45,7 +45,15 @@ from tikiwallet.ledger.validation import validate
 BATCH_ROWS = 2_000
 _CHUNK_ROWS = 256  # rows packed between two writes to the socket
 _SLICE = 2_000  # commands that `post_many` lets wait at a time, twice
-_PASSING = (SteppedDown, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_PASSING = (
+    SteppedDown,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+_STOP_SECONDS = 10.0
+_TRIES = 3  # of a command whose commit ends each time without a known outcome
 _log = logs.get(__name__)
 
 
@@ -84,6 +92,8 @@ class Writer:
     async def post_many(self, commands: Sequence[AnyCommand]) -> list[Outcome]:
         """See `port.Ledger.post_many`. Two slices wait at a time, so that one is prepared while the
         other commits."""
+        for command in commands:
+            validate(command)
         outcomes: list[Outcome] = []
         waiting: deque[ListSink] = deque()
         for start in range(0, len(commands), _SLICE):
@@ -116,7 +126,11 @@ class Writer:
             self.intake.enter(twin.command, digest, sink, 0, None)
             return await sink.future
         loader = await self._leading_loader()
-        found = (await loader.outcomes([id])).get(id)
+        try:
+            found = (await loader.outcomes([id])).get(id)
+        except _PASSING as error:
+            loader.term.broken.set()
+            raise Unavailable("the ledger cannot answer right now") from error
         await self._leading_loader()
         if found is None:
             return None
@@ -146,7 +160,8 @@ class Writer:
                 loader.memory.forget_oldest()
             try:
                 await loader.load_accounts([a for a in accounts if a not in known])
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except _PASSING:
+                loader.term.broken.set()
                 continue
             if (found := self.states_now(accounts)) is not None:
                 return found
@@ -186,16 +201,21 @@ class Writer:
         self._task = asyncio.create_task(self.run())
 
     async def stop(self) -> None:
-        """Take nothing new, answer all that was accepted, give the reign up."""
+        """Take nothing new, answer all that was accepted, give the reign up. What the database has
+        not taken within ten seconds is answered UNAVAILABLE."""
         self._stopping = True
-        if self._task is not None:
-            if self.term is None:
-                self._task.cancel()
-            else:
-                self.intake.arrived.set()
-                self._ready_event.set()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        if self._task is None:
+            return
+        if self.term is None:
+            self._task.cancel()
+        else:
+            self.intake.arrived.set()
+            self._ready_event.set()
+        done, _ = await asyncio.wait({self._task}, timeout=_STOP_SECONDS)
+        if not done and self.term is not None:
+            self.term.end()
+        with suppress(asyncio.CancelledError):
+            await self._task
 
     async def run(self) -> None:
         """Lead, step down when in doubt, and campaign again."""
@@ -240,6 +260,7 @@ class Writer:
                 committing,
                 asyncio.create_task(self._prepare_loop(loader)),
                 asyncio.create_task(self._renew_loop(term)),
+                asyncio.create_task(_until_broken(term)),
             ]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if committing in done and committing.exception() is None:
@@ -287,10 +308,14 @@ class Writer:
         for ask in asks:
             outcome = found.get(ask.command.id)
             if outcome is None:
+                ask.attempts += ask.sent
                 ask.sent = False
-                ask.attempts += 1
                 ask.alone = ask.attempts > 1
-                again.append(ask)
+                if ask.attempts >= _TRIES:
+                    _log.error("a command ends every term", id=ask.command.id.hex())
+                    self.intake.finish(ask, UNAVAILABLE)
+                else:
+                    again.append(ask)
             else:
                 judged = _judge(ask.digest, isinstance(ask.command, Abandon), *outcome)
                 if ask.sent:  # not a replay: it is this very ask that was committed
@@ -299,12 +324,16 @@ class Writer:
         self.intake.put_back(again)
 
     async def _answer_overdue(self) -> None:
-        """While nobody leads, tell those whose time is up that the outcome is not known."""
+        """Tell those whose time is up that the outcome is not known. What is already in a batch
+        goes its way all the same; what is not is dropped."""
         while True:
-            await asyncio.sleep(0.1)
-            if self.term is not None:
-                continue
+            await asyncio.sleep(0.25)
             now = time.monotonic()
+            if self.term is not None:
+                for ask in list(self.intake.under_way.values()):
+                    if ask.deadline is not None and ask.deadline < now:
+                        ask.leave(UNAVAILABLE)
+                continue
             for ask in self.intake.drop_overdue(now):
                 self.intake.finish(ask, UNAVAILABLE)
             overdue = [a for a in self._unresolved if a.deadline is not None and a.deadline < now]
@@ -316,6 +345,7 @@ class Writer:
         lease = self.options.lease_seconds
         while True:
             await asyncio.sleep(lease / 4)
+            await term.check_durability()
             if term.lease_until - clock.boot_seconds() < lease * 0.6 and not self._committing:
                 await term.renew()
                 self._fresh_commit.set()
@@ -345,6 +375,8 @@ class Writer:
             if account not in memory.accounts
         }
         wanted = {id_ for ask in asks if (id_ := original_of(ask.command)) is not None}
+        # What is on its way now may be committed after the look for it and gone when it ends.
+        on_their_way = wanted & self.intake.under_way.keys()
         if missing:
             found, _ = await asyncio.gather(
                 loader.outcomes([ask.command.id for ask in asks]), loader.load_accounts(missing)
@@ -361,8 +393,10 @@ class Writer:
             if wanted and (id_ := original_of(command)) is not None:
                 twin = self.intake.under_way.get(id_)
                 if twin is not None and twin is not ask and not ask.is_followed_by(twin):
-                    # Its original is itself on the way.
-                    twin.followers = [*(twin.followers or ()), ask]
+                    twin.follow(ask)  # its original is itself on the way
+                    continue
+                if id_ in absent and id_ in on_their_way and twin is None:
+                    self.intake.put_back([ask])
                     continue
                 ask.original_missing = id_ in absent
                 if (original := memory.originals.get(id_)) is not None:
@@ -384,6 +418,9 @@ class Writer:
                 continue
             batch = self._take_batch()
             async with term.commit_turn:
+                if term.ended:  # while a renewal had the connection
+                    self._ready.extendleft(reversed(batch))
+                    raise SteppedDown("the term has ended")
                 await self._commit(term, loader, batch)
             metering.QUEUE_ROWS.set(self.intake.rows)
             metering.READY_ROWS.set(self._ready_rows)
@@ -498,6 +535,7 @@ class _Batch:
             self._decide(ask, out)
             if len(out) >= _CHUNK_ROWS * 4:
                 yield b"".join(out)
+                await asyncio.sleep(0)  # lets the socket have it, and others a turn
                 out = []
         out.append(journal.TRAILER)
         yield b"".join(out)
@@ -558,6 +596,11 @@ def _judge(digest: bytes, whatever: bool, stored_digest: bytes, outcome: Outcome
     if whatever or digest == stored_digest or outcome.result == Result.ABANDONED:
         return outcome
     return ID_REUSED
+
+
+async def _until_broken(term: Term) -> None:
+    await term.broken.wait()
+    raise SteppedDown("a connection of the writer was lost")
 
 
 async def _outcomes(sink: ListSink) -> list[Outcome]:

@@ -26,6 +26,7 @@ from tikiwallet.ledger.transactions import (
     Transaction,
 )
 from tikiwallet.money import BY_NUMBER, Currency, currency, worth_of_sgd
+from tikiwallet.payments.budget import Budget
 from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 from tikiwallet.wallets.refusals import CurrencyMismatch, SameAccount, refusal
 from tikiwallet.wallets.wallets import Wallets
@@ -34,6 +35,7 @@ PIN_FREE_SGD: Final = 100_00  # minor units; payments above this, or its worth, 
 MEMO_MAX: Final = 140
 PAYEES_MAX: Final = 100
 _DEADLINE_SECONDS: Final = 8.0
+_UNKNOWN_COST: Final = 5.0  # an unknown name or wallet costs as much as so many refusals
 _NAMES_SECONDS: Final = 5.0  # a name may find a new owner; this long an old answer may be used
 
 
@@ -128,17 +130,20 @@ class Payments:
         wallets: Wallets,
         people: People,
         pins: Pins | PinCheck,
+        budget: Budget | None = None,
     ) -> None:
         self._ledger = ledger
         self._directory = directory
         self._wallets = wallets
         self._people = people
         self._pins = pins
+        self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
         self._pin_free: dict[str, int] = {}
 
     async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
         """Carry out a payment; (answer, whether it was given before). Raises Problem."""
+        self._budget.check(person)
         id_ = ids.derived_id("payment", person, key)
         content = (request.from_wallet, request.payees, request.memo)
         digest = sha256(_ENCODER.encode(content)).digest()
@@ -146,6 +151,7 @@ class Payments:
             postings = await self._understand(person, request)
         except Problem:
             # It may have been paid when its names still meant somebody: then that is the answer.
+            self._budget.spend(person, _UNKNOWN_COST)
             outcome = await self._ledger.look_up(id_, digest)
             if outcome is None:
                 raise
@@ -154,6 +160,8 @@ class Payments:
             Transaction(id_, person, digest, Kind.PAYMENT, postings, request.memo or ""),
             time.monotonic() + _DEADLINE_SECONDS,
         )
+        if outcome.result or outcome.replayed:
+            self._budget.spend(person)
         return _answer(id_, request, outcome)
 
     async def _understand(self, person: int, request: PaymentRequest) -> tuple[Posting, ...]:
@@ -161,8 +169,8 @@ class Payments:
         money = BY_NUMBER[payer.currency]
         if request.memo is not None:
             _check_memo(request.memo)
+        await self._check_total(person, money, request)
         postings = []
-        total = 0
         for payee in request.payees:
             if payee.amount.currency != money.code:
                 currency(payee.amount.currency)  # a code that nobody knows is told as that
@@ -172,13 +180,7 @@ class Payments:
             account = await self._account_of(payee.to, money)
             if account == payer.id:
                 raise SameAccount("Money cannot be paid to the wallet that it comes from")
-            amount = payee.amount.amount
-            total += amount
-            postings.append(Posting(payer.id, account, amount, payer.currency))
-        if total > AMOUNT_MAX:
-            raise InvalidRequest("All amounts together are more than can be paid at once")
-        if total > self._threshold(money) or request.pin is not None:
-            await self._check_pin(person, request.pin, total > self._threshold(money))
+            postings.append(Posting(payer.id, account, payee.amount.amount, payer.currency))
         return tuple(postings)
 
     async def own_wallet(self, person: int, wallet_id: str) -> WalletFacts:
@@ -236,9 +238,15 @@ class Payments:
             threshold = self._pin_free[money.code] = worth_of_sgd(PIN_FREE_SGD, money.code)
         return threshold
 
-    async def _check_pin(self, person: int, pin: str | None, needed: bool) -> None:
-        if pin is not None and await self._pins.is_set(person):
-            await self._pins.verify_pin(person, pin)
+    async def _check_total(self, person: int, money: Currency, request: PaymentRequest) -> None:
+        """The sum in bounds, and the PIN where it needs one; before names are resolved and wallets
+        opened for anybody."""
+        total = sum(payee.amount.amount for payee in request.payees)
+        if total > AMOUNT_MAX:
+            raise InvalidRequest("All amounts together are more than can be paid at once")
+        needed = total > self._threshold(money)
+        if request.pin is not None and await self._pins.is_set(person):
+            await self._pins.verify_pin(person, request.pin)
         elif needed:
             raise PinRequired("A payment of this size needs your PIN")
 

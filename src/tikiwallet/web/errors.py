@@ -61,6 +61,7 @@ STATUS: Final[dict[str, int]] = {
     "pin_malformed": 422,
     "current_pin_required": 403,
     "too_many_requests": 429,
+    "refused_too_often": 429,
     # what the ledger refuses
     "insufficient_funds": 402,
     "abandoned": 409,
