@@ -5,7 +5,7 @@ import os
 import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -236,6 +236,8 @@ async def test_what_cannot_be_read_is_hung_up_on_and_harms_nobody(
     writer.write(garbage)
     await ends(reader)
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
     assert (await soon(link.post(pay(ALICE, BOB, 1)))).result == Result.POSTED
 
 
@@ -255,6 +257,8 @@ async def test_a_frame_that_comes_byte_by_byte(link: LedgerLink, path: Path) -> 
         assert item.states[0] is not None
         assert item.states[0].posted == 1_000
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def test_malformed_commands_in_a_good_frame(link: LedgerLink, path: Path) -> None:
@@ -278,6 +282,8 @@ async def test_malformed_commands_in_a_good_frame(link: LedgerLink, path: Path) 
     assert told[2].outcome.result == Result.POSTED
     assert "NUL" in told[3].error
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def test_a_look_up_of_what_is_no_id(link: LedgerLink, path: Path) -> None:
@@ -286,6 +292,8 @@ async def test_a_look_up_of_what_is_no_id(link: LedgerLink, path: Path) -> None:
     answer = await soon(anext(read_frames(reader)))
     assert isinstance(answer, frames.Outcomes)
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
     with pytest.raises(ValueError, match="16 bytes"):
         await link.look_up(b"short", b"")
 
@@ -323,6 +331,8 @@ async def test_a_client_that_hangs_up_with_work_under_way(
         other.write(frames.pack(frames.Post([frames.PostItem(1, 5_000, command)])))
         await blockade.met()
         other.transport.abort()
+        with suppress(OSError):
+            await other.wait_closed()
     await until(lambda: not writer.intake.under_way)
     again = await soon(link.post(command))
     assert (again.result, again.replayed) == (Result.POSTED, True)
@@ -415,6 +425,8 @@ async def test_a_writer_that_loses_its_term_hangs_up_on_everyone(
     writer.term.end()
     await ends(reader)
     other.close()
+    with suppress(OSError):
+        await other.wait_closed()
     assert (await soon(link.post(pay(ALICE, BOB, 1)))).result == Result.POSTED
 
 
