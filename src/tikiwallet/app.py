@@ -18,6 +18,7 @@ from tikiwallet.config import Settings
 from tikiwallet.database.claims import Claim
 from tikiwallet.database.cluster import APP, LEDGER, OWNER
 from tikiwallet.database.embedded import EmbeddedServer
+from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import migrate
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.housekeeping import prune
@@ -69,14 +70,30 @@ async def open_database(
     else:
         app = settings.database_url or ""
         dsns = Dsns(app, settings.ledger_database_url or app, settings.migrate_url or app)
+    watch = None if server is None else asyncio.create_task(_keep_alive(server, say))
     try:
         if migrating:
             for name in await migrate(dsns.owner):
                 say(f"migrated: {name}")
         yield dsns
     finally:
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         if server is not None:
             await server.stop()
+
+
+async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
+    """Start the embedded PostgreSQL again should it die."""
+    while True:
+        await asyncio.sleep(0.5)
+        try:
+            if await server.heal(say):
+                _log.error("the embedded PostgreSQL had died and was started again")
+        except EmbeddedServerError as error:
+            _log.error("the embedded PostgreSQL does not start", why=str(error))
+            await asyncio.sleep(5)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A writer in a process of its own, with its socket: what tests stop, continue and kill.
 
-Arguments: database URL, socket path, seconds of lease. Prints `leading` each time it begins to lead.
+Arguments: database URL, socket path, seconds of lease. Prints `leading` when it begins to lead.
 """
 
 import asyncio
@@ -18,11 +18,9 @@ async def main(dsn: str, socket: str, lease: str) -> None:
     server = LinkServer(writer, Path(socket))
     await writer.start()
     await server.start()
-    while True:
-        await writer.leading.wait()
-        print("leading", flush=True)  # noqa: T201 - whoever started this process waits for it
-        while writer.leading.is_set():
-            await asyncio.sleep(0.01)
+    await writer.leading.wait()
+    print("leading", flush=True)  # noqa: T201 - whoever started this process waits for it
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -32,9 +32,7 @@ class Proxy:
         self.cut.clear()
 
     async def __aenter__(self) -> "Proxy":
-        self._listener = await asyncio.start_unix_server(
-            self._serve, str(self._folder / _SOCKET)
-        )
+        self._listener = await asyncio.start_unix_server(self._serve, str(self._folder / _SOCKET))
         return self
 
     async def __aexit__(self, *_: object) -> None:

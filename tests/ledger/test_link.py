@@ -1,7 +1,6 @@
 """The ledger over its socket: the same answers, whatever the other side does."""
 
 import asyncio
-import os
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -35,6 +34,7 @@ from tikiwallet.ledger import frames
 from tikiwallet.ledger.link import LedgerLink, LinkServer
 from tikiwallet.ledger.transactions import (
     Abandon,
+    AnyCommand,
     Capture,
     CloseAccount,
     Freeze,
@@ -111,7 +111,7 @@ async def test_every_kind_of_command(link: LedgerLink) -> None:
     hold = Hold(new_id(), postings=(Posting(ALICE, BOB, 100, SGD),), expires_at=FAR)
     payment = pay(ALICE, BOB, 30, reference="Grüße 🎈")
     empty = open_account(77, ceiling=5)
-    commands = [
+    commands: list[AnyCommand] = [
         payment,
         hold,
         Capture(new_id(), hold=hold.id, amounts=(40,)),
@@ -446,17 +446,15 @@ async def test_a_server_that_stops_sends_what_it_owes(
             assert counts(await soon(asyncio.gather(*tasks))) == {Result.POSTED: 100}
 
 
-async def test_a_socket_left_by_a_dead_process_is_replaced(
-    writer: Writer, path: Path
-) -> None:
+async def test_a_socket_left_by_a_dead_process_is_replaced(writer: Writer, path: Path) -> None:
     path.parent.mkdir(mode=0o700)
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
-    inode = os.stat(path).st_ino
+    inode = path.stat().st_ino
     server = LinkServer(writer, path)
     await server.start()
-    await until(lambda: os.stat(path).st_ino != inode)
+    await until(lambda: path.stat().st_ino != inode)
     async with linked(path) as link:
         assert await soon(link.stable_n()) == 1
     await soon(server.stop())

@@ -5,8 +5,8 @@ THOROUGH=1 in the environment plays many more and longer games, each run other o
 
 import asyncio
 import os
-from collections.abc import Awaitable, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import msgspec
 import pytest
@@ -65,6 +65,7 @@ HOUR = 3_600_000_000  # microseconds
 SOON = 30_000
 THOROUGH = os.environ.get("THOROUGH") == "1"
 T = TypeVar("T")
+Legs: TypeAlias = list[tuple[int, int, int, int]]  # payer, payee, amount, currency
 
 # Places 0 and 1 are banks, 1 and 7 are in euros, 7 is not opened at the start.
 PLACES = 8
@@ -89,7 +90,7 @@ ceilings = st.sampled_from([None, None, 0, 120, TOTAL_MAX])
 picks = st.integers(0, 10_000)
 lives = st.sampled_from([HOUR, HOUR, HOUR, SOON, -HOUR])
 
-# What a command is made from: (name, arguments); names of accounts and ids follow when it is played.
+# What a command is made from: a name and arguments; accounts and ids follow when it is played.
 PLANS = {
     "pay": (5, st.tuples(st.just("pay"), legs)),
     "hold": (5, st.tuples(st.just("hold"), legs, lives)),
@@ -165,40 +166,49 @@ class Games(RuleBasedStateMachine):
     # -- commands
 
     def command(self, plan: tuple[Any, ...]) -> AnyCommand:
-        match plan:
-            case ("pay", wanted):
-                return Transaction(new_id(), postings=self._postings(wanted), reference="a → b")
-            case ("hold", wanted, life):
-                until = clock.now_us() + life
-                if life == SOON:
-                    self.expires_at = until
-                return Hold(new_id(), postings=self._postings(wanted), expires_at=until)
-            case ("capture", pick, amounts, final):
-                amounts = None if amounts is None else tuple(amounts)
-                return Capture(new_id(), hold=self._id(pick, Hold), amounts=amounts, final=final)
-            case ("void", pick):
-                return Void(new_id(), hold=self._id(pick, Hold))
-            case ("reverse", pick, amounts):
-                amounts = None if amounts is None else tuple(amounts)
-                return Reverse(new_id(), original=self._id(pick, Transaction, Capture), amounts=amounts)
-            case ("open", place, floor, ceiling):
-                return self._open(place, floor, ceiling)
-            case ("limits", place, floor, ceiling):
-                return SetLimits(
-                    new_id(), account=self.account(place), floor=floor, ceiling=ceiling
-                )
-            case ("freeze", place, frozen):
-                return Freeze(new_id(), account=self.account(place), frozen=frozen)
-            case ("close", place):
-                return CloseAccount(new_id(), account=self.account(place))
-            case ("again", pick):
-                return self.commands[pick % len(self.commands)]
-            case ("altered", pick):
-                known = self.commands[pick % len(self.commands)]
-                return msgspec.structs.replace(known, person=known.person + 1)
-            case ("abandon", pick, known):
-                return Abandon(self._id(pick, Command) if known else new_id())
-        raise ValueError(plan)
+        """What the method of the plan's name makes of it."""
+        name, *arguments = plan
+        make: Callable[..., AnyCommand] = getattr(self, f"_{name}")
+        return make(*arguments)
+
+    def _pay(self, wanted: Legs) -> Transaction:
+        return Transaction(new_id(), postings=self._postings(wanted), reference="a → b")
+
+    def _hold(self, wanted: Legs, life: int) -> Hold:
+        until = clock.now_us() + life
+        if life == SOON:
+            self.expires_at = until
+        return Hold(new_id(), postings=self._postings(wanted), expires_at=until)
+
+    def _capture(self, pick: int, amounts: list[int] | None, final: bool) -> Capture:
+        taken = None if amounts is None else tuple(amounts)
+        return Capture(new_id(), hold=self._id(pick, Hold), amounts=taken, final=final)
+
+    def _void(self, pick: int) -> Void:
+        return Void(new_id(), hold=self._id(pick, Hold))
+
+    def _reverse(self, pick: int, amounts: list[int] | None) -> Reverse:
+        taken = None if amounts is None else tuple(amounts)
+        return Reverse(new_id(), original=self._id(pick, Transaction, Capture), amounts=taken)
+
+    def _limits(self, place: int, floor: int, ceiling: int | None) -> SetLimits:
+        return SetLimits(new_id(), account=self.account(place), floor=floor, ceiling=ceiling)
+
+    def _freeze(self, place: int, frozen: bool) -> Freeze:
+        return Freeze(new_id(), account=self.account(place), frozen=frozen)
+
+    def _close(self, place: int) -> CloseAccount:
+        return CloseAccount(new_id(), account=self.account(place))
+
+    def _again(self, pick: int) -> AnyCommand:
+        return self.commands[pick % len(self.commands)]
+
+    def _altered(self, pick: int) -> AnyCommand:
+        known = self._again(pick)
+        return msgspec.structs.replace(known, person=known.person + 1)
+
+    def _abandon(self, pick: int, known: bool) -> Abandon:
+        return Abandon(self._id(pick, Command) if known else new_id())
 
     def _open(self, place: int, floor: int, ceiling: int | None) -> OpenAccount:
         return OpenAccount(
@@ -209,7 +219,7 @@ class Games(RuleBasedStateMachine):
             ceiling=ceiling,
         )
 
-    def _postings(self, wanted: list[tuple[int, int, int, int]]) -> tuple[Posting, ...]:
+    def _postings(self, wanted: Legs) -> tuple[Posting, ...]:
         return tuple(
             Posting(self.account(debit), self.account(credit), amount, currency)
             for debit, credit, amount, currency in wanted
@@ -339,7 +349,8 @@ class Games(RuleBasedStateMachine):
         self.writer = self.run(self._new_writer())
         kept = [pair for pair in answered if not Result(pair[1].result).retryable]
         lost = [pair[0] for pair in answered if Result(pair[1].result).retryable]
-        for command in lost:
+        for ours in lost:
+            command = ours
             found = self.run(self.writer.look_up(command.id, digest_of(command)))
             if found is None or found.result == Result.ID_REUSED:
                 recovery //= 2
@@ -416,7 +427,9 @@ class Games(RuleBasedStateMachine):
 
 
 async def _gather(writer: Writer, commands: Sequence[AnyCommand]) -> list[Outcome]:
-    return await soon(asyncio.gather(*(writer.post(command) for command in commands)))
+    posting = [writer.post(command) for command in commands]
+    outcomes: list[Outcome] = await soon(asyncio.gather(*posting))
+    return outcomes
 
 
 @pytest.mark.timeout(0 if THOROUGH else 120)

@@ -144,13 +144,9 @@ def situations(
     currency = draw(small)
     known: dict[int, State | None] = {name: draw(states(currency)) for name in names}
     legs = draw(
-        st.lists(
-            st.tuples(st.permutations(names), amounts, amounts), min_size=1, max_size=4
-        )
+        st.lists(st.tuples(st.permutations(names), amounts, amounts), min_size=1, max_size=4)
     )
-    postings = tuple(
-        Posting(order[0], order[1], amount, currency) for order, amount, _ in legs
-    )
+    postings = tuple(Posting(order[0], order[1], amount, currency) for order, amount, _ in legs)
     original = Original(
         new_id(),
         draw(small),
@@ -164,28 +160,27 @@ def situations(
     )
     taken = draw(st.one_of(st.none(), st.just(tuple(1 for _ in legs))))
     name, id_ = names[0], new_id()
-    limits = {"floor": draw(totals), "ceiling": draw(st.one_of(st.none(), totals))}
+    floor, ceiling = draw(totals), draw(st.one_of(st.none(), totals))
     reference, kind = draw(references), draw(small)
-    command: AnyCommand = draw(
-        st.sampled_from(
-            [
-                Transaction(id_, kind=kind, postings=postings, reference=reference),
-                Hold(
-                    id_, kind=kind, postings=postings, expires_at=draw(times), reference=reference
-                ),
-                Capture(
-                    id_, hold=original.id, amounts=taken, final=draw(st.booleans()),
-                    reference=reference,
-                ),
-                Void(id_, hold=original.id),
-                Reverse(id_, original=original.id, amounts=taken, reference=reference),
-                OpenAccount(id_, account=name, type=kind, currency=currency, **limits),
-                SetLimits(id_, account=name, **limits),
-                Freeze(id_, account=name, frozen=draw(st.booleans())),
-                CloseAccount(id_, account=name),
-            ]
-        )
-    )  # fmt: skip
+    choices: list[AnyCommand] = [
+        Transaction(id_, kind=kind, postings=postings, reference=reference),
+        Hold(
+            id_, kind=kind, postings=postings, expires_at=draw(times), reference=reference
+        ),
+        Capture(
+            id_, hold=original.id, amounts=taken, final=draw(st.booleans()),
+            reference=reference,
+        ),
+        Void(id_, hold=original.id),
+        Reverse(id_, original=original.id, amounts=taken, reference=reference),
+        OpenAccount(
+            id_, account=name, type=kind, currency=currency, floor=floor, ceiling=ceiling
+        ),
+        SetLimits(id_, account=name, floor=floor, ceiling=ceiling),
+        Freeze(id_, account=name, frozen=draw(st.booleans())),
+        CloseAccount(id_, account=name),
+    ]  # fmt: skip
+    command = draw(st.sampled_from(choices))
     if isinstance(command, OpenAccount):
         known[name] = None
     if original.held:  # what is held has been reserved on both sides
@@ -210,9 +205,7 @@ def rows_of(command: AnyCommand, known: Any, originals: Any, n: int = 1) -> list
         return None
     rows: list[bytes] = []
     reference = getattr(command, "reference", "")
-    journal.write_decision(
-        rows, decision, n, NOW, command.id, digest_of(command), reference, 0
-    )
+    journal.write_decision(rows, decision, n, NOW, command.id, digest_of(command), reference, 0)
     return rows
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.ledger.writers import (
@@ -37,10 +38,11 @@ from tikiwallet.ledger.transactions import Kind, LegType, Result
 from tikiwallet.ledger.writer import Writer
 
 ALICE, BOB = 11, 12
+HOLDER = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
 
 
 @asynccontextmanager
-async def waiting(urls: DatabaseUrls, count: int, **changes: float) -> AsyncIterator[list[Writer]]:
+async def waiting(urls: DatabaseUrls, count: int, **changes: Any) -> AsyncIterator[list[Writer]]:
     """Writers that want to lead."""
     writers = [Writer(options(urls, **changes)) for _ in range(count)]
     try:
@@ -59,6 +61,13 @@ async def the_one_that_leads(writers: list[Writer]) -> Writer:
     found: list[Writer] = await until(find)
     assert len(found) == 1
     return found[0]
+
+
+async def some_rows(writer: Writer, count: int) -> None:
+    """Returns when `writer` has written so many more, or leads no longer."""
+    term = writer.term
+    goal = 0 if term is None else term.next_n + count
+    await until(lambda: writer.term is None or writer.term.next_n >= goal)
 
 
 async def epochs(urls: DatabaseUrls) -> list[int]:
@@ -139,8 +148,7 @@ async def test_several_candidates_do_not_keep_each_other_from_leading(
         await furnish(leader, {ALICE: 1_000, BOB: 0})
         for expected in (2, 3, 4):
             leader = await the_one_that_leads(writers)
-            await end_backends(database_urls, "application_name = 'tikiwallet writer' AND pid IN "
-                               "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)")
+            await end_backends(database_urls, HOLDER)
             await until(lambda: leader.term is None)  # noqa: B023 - awaited right here
             leader = await the_one_that_leads(writers)
             assert (await soon(leader.post(pay(ALICE, BOB, 1)))).result == Result.POSTED
@@ -372,10 +380,8 @@ async def test_a_new_writer_leads_while_payments_keep_coming(database_urls: Data
         payers = [asyncio.create_task(payer()) for _ in range(10)]
         for _ in range(3):
             leader = await the_one_that_leads(writers)
-            before = leader.term.next_n if leader.term is not None else 0
-            await until(lambda: leader.term is None or leader.term.next_n > before + 50)  # noqa: B023
-            await end_backends(database_urls, "application_name = 'tikiwallet writer' AND pid IN "
-                               "(SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)")
+            await some_rows(leader, 50)
+            await end_backends(database_urls, HOLDER)
             await until(lambda: leader.term is None)  # noqa: B023 - awaited right here
         await the_one_that_leads(writers)
         done = 1

@@ -11,22 +11,26 @@ import asyncpg
 from tests.servers import DatabaseUrls
 
 from tikiwallet.database.pool import connect
+from tikiwallet.ledger.intake import FutureSink
 from tikiwallet.ledger.term import TermOptions
 from tikiwallet.ledger.transactions import (
     TOTAL_MAX,
     AnyCommand,
+    Hold,
     OpenAccount,
     Outcome,
     Posting,
     Result,
     State,
     Transaction,
+    digest_of,
 )
 from tikiwallet.ledger.writer import Writer
 
 SGD = 702
 BANK = 1  # may go below zero without end
 LEASE = 0.2
+FAR = 4_000_000_000_000_000  # microseconds since 1970: long after every test
 PATIENCE = 20.0  # seconds after which a state that is awaited will not come
 
 
@@ -49,6 +53,18 @@ def pay(debit: int, credit: int, amount: int, **fields: Any) -> Transaction:
 def open_account(account: int, **fields: Any) -> OpenAccount:
     """With a fresh id."""
     return OpenAccount(new_id(), account=account, currency=SGD, **fields)
+
+
+def reserve(debit: int, credit: int, amount: int, expires_at: int = FAR) -> Hold:
+    """A hold with one leg and a fresh id."""
+    return Hold(new_id(), postings=(Posting(debit, credit, amount, SGD),), expires_at=expires_at)
+
+
+def smuggle(writer: Writer, command: AnyCommand) -> asyncio.Future[Outcome]:
+    """Past validation, straight into the queue."""
+    sink = FutureSink()
+    writer.intake.enter(command, digest_of(command), sink, 0, None)
+    return sink.future
 
 
 async def leading(writer: Writer) -> Writer:
@@ -135,9 +151,9 @@ async def log_is_whole(urls: DatabaseUrls) -> int:
     """Checks numbering, continuity and sums over the whole log; the number of its rows."""
     connection = await connect(urls.app, "tikiwallet_app")
     try:
-        count, first, last = await connection.fetchrow(
-            "SELECT count(*), min(n), max(n) FROM ledger.log"
-        )
+        row = await connection.fetchrow("SELECT count(*), min(n), max(n) FROM ledger.log")
+        assert row is not None
+        count, first, last = row
         assert (first, last) == (1, count), "the numbering has gaps"
         assert not await connection.fetch(
             "SELECT currency FROM (SELECT DISTINCT ON (account) * FROM ledger.entry"
@@ -155,6 +171,16 @@ async def log_is_whole(urls: DatabaseUrls) -> int:
         return int(count)
     finally:
         await connection.close()
+
+
+async def compare_with_fresh(writer: Writer, urls: DatabaseUrls) -> None:
+    """Stop `writer` and see that what it remembered is what the log says."""
+    assert writer.term is not None
+    known = {a: s for a, s in writer.term.memory.accounts.items() if s is not None}
+    await soon(writer.stop())
+    in_log = await states_in_log(urls)
+    assert known == {account: in_log[account] for account in known}
+    await log_is_whole(urls)
 
 
 async def end_backends(urls: DatabaseUrls, where: str) -> int:

@@ -120,6 +120,28 @@ class EmbeddedServer:
         host = quote(str(self._postmaster.socket), safe="")
         return f"postgresql://{role}:{self._cluster.passwords[role]}@/{database}?host={host}"
 
+    async def heal(self, progress: Progress | None = None) -> bool:
+        """Start the server again if it died, at the same address; whether it had. Raises
+        EmbeddedServerError."""
+        if self._stopped or _is_running(self._postmaster.pid):
+            return False
+        loop = asyncio.get_running_loop()
+
+        def report(line: str) -> None:
+            if progress is not None:
+                loop.call_soon_threadsafe(progress, line)
+
+        await asyncio.to_thread(self._heal, report)
+        return True
+
+    def _heal(self, report: Progress) -> None:
+        with Claim.turn(self._cluster.data_dir, _TURN):
+            if not self._stopped:
+                folder = self._postmaster.socket
+                self._postmaster = _adopt(self._cluster, report) or _launch(
+                    self._cluster, report, folder
+                )
+
     async def stop(self) -> None:
         """Leave the server; whoever leaves last shuts it down and waits until it is gone."""
         await asyncio.to_thread(self._stop)
@@ -208,6 +230,13 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def _is_running(pid: int) -> bool:
+    try:
+        return _is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _adopt(cluster: Cluster, report: Progress) -> _Postmaster | None:
     """The server that runs already, once it is ready; None when there is none."""
     watch = _Recovery(cluster, report)
@@ -220,14 +249,20 @@ def _adopt(cluster: Cluster, report: Progress) -> _Postmaster | None:
     return None
 
 
-def _launch(cluster: Cluster, report: Progress) -> _Postmaster:
+def _launch(cluster: Cluster, report: Progress, folder: Path | None = None) -> _Postmaster:
     _clear_remains(cluster, report)
     if cluster.log.exists() and cluster.log.stat().st_size > _LOG_MAX:
         cluster.log.replace(cluster.log.with_suffix(".log.1"))
     cluster.log.touch(mode=0o600)
     watch = _Recovery(cluster, report)
     child = cluster.runner.start(
-        [cluster.programs / "postgres", "-D", cluster.data, "-k", cluster.socket_folder()],
+        [
+            cluster.programs / "postgres",
+            "-D",
+            cluster.data,
+            "-k",
+            folder or cluster.socket_folder(),
+        ],
         cluster.log,
     )
     _children[child.pid] = child

@@ -244,7 +244,7 @@ class LedgerLink:
     def __init__(self, path: Path, lease_seconds: float = 0.5) -> None:
         self._path = path
         self._silence = lease_seconds * 1.5
-        self._posts: dict[int, tuple[AnyCommand, float, Sink, int]] = {}
+        self._posts: dict[int, tuple[AnyCommand, float, Sink, int, int]] = {}
         self._reads: dict[int, tuple[list[int], float, asyncio.Future[list[State | None]]]] = {}
         self._asks: dict[int, tuple[frames.Frame, float, asyncio.Future[object]]] = {}
         self._resent: set[int] = set()
@@ -296,7 +296,7 @@ class LedgerLink:
         validate(command)
         seq = self._seq = self._seq + 1
         until = time.monotonic() + _POST_SECONDS if deadline is None else deadline
-        self._posts[seq] = (command, until, sink, slot)
+        self._posts[seq] = (command, until, sink, slot, clock.now_us())
         self._new_posts.append(seq)
         self._soon()
 
@@ -408,10 +408,10 @@ class LedgerLink:
             if outcome is None:
                 _log.error("the writer found a command malformed", why=item.error)
                 outcome = Outcome(Result.REJECTED)
-            if item.seq in self._resent:
+            if item.seq in self._resent and outcome.at >= pending[4]:
                 # The caller asked once; that it was sent twice is this link's own affair.
-                self._resent.discard(item.seq)
                 outcome = Outcome(outcome.result, outcome.n, outcome.at, outcome.payer)
+            self._resent.discard(item.seq)
             pending[2].settle(pending[3], outcome)
             return
         ask = self._asks.pop(item.seq, None)
@@ -453,7 +453,7 @@ class LedgerLink:
 
     def _give_up(self, now: float) -> None:
         for seq in [seq for seq, pending in self._posts.items() if pending[1] < now]:
-            _, _, sink, slot = self._posts.pop(seq)
+            _, _, sink, slot, _ = self._posts.pop(seq)
             self._resent.discard(seq)
             sink.settle(slot, _UNAVAILABLE)
         reads = [seq for seq, read in self._reads.items() if read[1] < now]

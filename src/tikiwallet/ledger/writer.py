@@ -249,6 +249,7 @@ class Writer:
         loader = Loader(term)
         self.failure = None
         tasks: list[asyncio.Task[None]] = []
+        done: set[asyncio.Task[None]] = set()
         try:
             await self._resolve_unresolved(loader)
             self.term, self._loader = term, loader
@@ -276,7 +277,11 @@ class Writer:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             self._unresolved += self._drop_all()
-        for error in ended:
+        # What ended first is the cause; the others only followed.
+        order = sorted(zip(tasks, ended, strict=True), key=lambda pair: pair[0] not in done)
+        for _, error in order:
+            if isinstance(error, RefusedToLead):
+                raise error
             if isinstance(error, _PASSING):
                 raise SteppedDown(f"{type(error).__name__}: {error}") from error
             if isinstance(error, Exception):
