@@ -389,6 +389,29 @@ async def test_many_callers_over_a_tiny_memory(database_urls: DatabaseUrls) -> N
     await log_is_whole(database_urls)
 
 
+async def test_commands_that_do_not_fit_into_the_memory_together(
+    database_urls: DatabaseUrls,
+) -> None:
+    """Each needs more accounts than are kept; they must not push each other out for ever."""
+    async with running(options(database_urls, hot_accounts=4)) as writer:
+        people = list(range(100, 220))
+        await furnish(writer, dict.fromkeys(people, 1_000))
+
+        async def caller(number: int) -> list[Outcome]:
+            own = people[number * 20 : number * 20 + 20]
+            legs = tuple(Posting(account, BANK, 1, SGD) for account in own)
+            return [
+                await writer.post(Transaction(new_id(), number, postings=legs)) for _ in range(10)
+            ]
+
+        told = await soon(asyncio.gather(*(caller(number) for number in range(6))))
+        assert counts([outcome for outcomes in told for outcome in outcomes]) == {Result.POSTED: 60}
+        assert await balances(writer, people) == [990] * 120
+        await soon(writer.post(pay(BANK, 100, 1)))
+        assert writer.term is not None
+        assert len(writer.term.memory.accounts) <= 4
+
+
 # -- reading
 
 

@@ -156,7 +156,7 @@ class Writer:
             if found is not None:
                 return found
             known = loader.memory.accounts
-            if not self._committing:
+            if not (self._committing or self._ready or self._preparing):
                 loader.memory.forget_oldest()
             try:
                 await loader.load_accounts([a for a in accounts if a not in known])
@@ -451,6 +451,7 @@ class Writer:
         the offender stands alone. Raises SteppedDown when an outcome is not known, or when another
         writer's rows stand where these should."""
         parts = [batch]
+        starved = False
         while parts:
             self._committing = [ask for part in parts for ask in part]
             part = parts.pop()
@@ -478,8 +479,10 @@ class Writer:
             metering.COMMIT_SECONDS.observe(clock.boot_seconds() - sent_at)
             metering.BATCH_ROWS.observe(len(part))
             self._answer(work)
+            starved = starved or bool(work.again)
         self._committing = []
-        loader.memory.forget_oldest()
+        if not starved:  # else commands could push each other's accounts out for ever
+            loader.memory.forget_oldest()
         metering.STABLE_N.set(term.stable_n)
         metering.ACCOUNTS.set(len(loader.memory.accounts))
         metering.SHED.set(self.intake.shed)
