@@ -37,6 +37,7 @@ from tests.servers import DatabaseUrls, run_apart
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.ledger import history
+from tikiwallet.ledger.batch import Batch
 from tikiwallet.ledger.rules import accounts_of
 from tikiwallet.ledger.term import Term
 from tikiwallet.ledger.transactions import (
@@ -58,7 +59,7 @@ from tikiwallet.ledger.transactions import (
     Void,
     digest_of,
 )
-from tikiwallet.ledger.writer import Writer, _Batch
+from tikiwallet.ledger.writer import Writer
 
 EUR = 978
 HOUR = 3_600_000_000  # microseconds
@@ -120,7 +121,7 @@ class FrailWriter(Writer):
         term.memory._originals_capacity = 2
         await super()._reign(term)
 
-    def _answer(self, work: _Batch) -> None:
+    def _answer(self, work: Batch) -> None:
         if self.dies:
             if self.dies == "for good" and self._task is not None:
                 self._task.cancel()

@@ -10,7 +10,7 @@ callers answered.
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -18,9 +18,9 @@ import asyncpg
 from tikiwallet import clock, logs
 from tikiwallet.errors import Unavailable
 from tikiwallet.ledger import journal, metering
+from tikiwallet.ledger.batch import Batch
 from tikiwallet.ledger.intake import (
     ID_REUSED,
-    OVERLOADED,
     UNAVAILABLE,
     Ask,
     FutureSink,
@@ -29,8 +29,7 @@ from tikiwallet.ledger.intake import (
     Sink,
 )
 from tikiwallet.ledger.loading import Loader, is_refusal
-from tikiwallet.ledger.memory import AccountsOverlay, Forgotten, OriginalsOverlay
-from tikiwallet.ledger.rules import accounts_of, decide, original_of
+from tikiwallet.ledger.rules import accounts_of, original_of
 from tikiwallet.ledger.term import RefusedToLead, SteppedDown, Term, TermOptions, campaign
 from tikiwallet.ledger.transactions import (
     Abandon,
@@ -43,7 +42,6 @@ from tikiwallet.ledger.transactions import (
 from tikiwallet.ledger.validation import validate
 
 BATCH_ROWS = 2_000
-_CHUNK_ROWS = 256  # rows packed between two writes to the socket
 _SLICE = 2_000  # commands that `post_many` lets wait at a time, twice
 _PASSING = (
     SteppedDown,
@@ -455,7 +453,7 @@ class Writer:
         while parts:
             self._committing = [ask for part in parts for ask in part]
             part = parts.pop()
-            work = _Batch(term, part)
+            work = Batch(term, part)
             sent_at = clock.boot_seconds()
             try:
                 await term.commit.copy_to_table(
@@ -487,7 +485,7 @@ class Writer:
         metering.ACCOUNTS.set(len(loader.memory.accounts))
         metering.SHED.set(self.intake.shed)
 
-    def _answer(self, work: "_Batch") -> None:
+    def _answer(self, work: Batch) -> None:
         finish = self.intake.finish
         posted = 0
         for ask, outcome in work.outcomes:
@@ -520,82 +518,6 @@ class Writer:
             return []
         ask.rejected = True
         return [part]
-
-
-class _Batch:
-    """A batch on its way through the rules into the COPY: rows, overlay, outcomes."""
-
-    def __init__(self, term: Term, asks: list[Ask]) -> None:
-        self.n = term.next_n
-        self.at = max(term.last_at, clock.now_us())
-        self.accounts = AccountsOverlay(term.memory.accounts)
-        self.originals = OriginalsOverlay(term.memory.originals)
-        self.outcomes: list[tuple[Ask, Outcome]] = []
-        self.again: list[Ask] = []
-        self._asks = asks
-        self._shard = term.options.shard
-
-    async def rows(self) -> AsyncIterator[bytes]:
-        """The binary COPY stream; the rules run as it is drawn, so that the server works on the
-        first rows while the last are still being decided."""
-        out = [journal.HEADER]
-        for ask in self._asks:
-            self._decide(ask, out)
-            if len(out) >= _CHUNK_ROWS * 4:
-                yield b"".join(out)
-                await asyncio.sleep(0)  # lets the socket have it, and others a turn
-                out = []
-        out.append(journal.TRAILER)
-        yield b"".join(out)
-
-    def _decide(self, ask: Ask, out: list[bytes]) -> None:
-        """Let the rules decide on one command, add its rows and lay its states over the others."""
-        command, first = ask.command, self.n
-        if ask.rejected:
-            self._refuse(ask, Result.REJECTED, 0, out)
-            return
-        mark = len(out)
-        try:
-            decision = decide(command, self.accounts, self.originals, self.at)
-            if decision.result == Result.POSTED:
-                after = journal.write_decision(
-                    out, decision, first, self.at, command.id, ask.digest,
-                    getattr(command, "reference", ""), self._shard,
-                )  # fmt: skip
-        except Forgotten:  # since it was prepared: load it again
-            self.again.append(ask)
-            return
-        except Exception:
-            _log.exception("the rules met a bug", command=type(command).__name__)
-            del out[mark:]
-            self._refuse(ask, Result.REJECTED, 0, out)
-            return
-        result = decision.result
-        if result == Result.POSTED:
-            self.n = after
-            self.accounts.update(decision.accounts)
-            if decision.original is not None:
-                self.originals[decision.original.id] = decision.original
-            payer = decision.accounts[decision.legs[0].debit]
-            self.outcomes.append((ask, Outcome(0, first, self.at, payer)))
-        elif result == Result.UNKNOWN_TRANSACTION and self._was_forgotten(ask):
-            self.again.append(ask)
-        elif result == Result.OVERLOADED:
-            self.outcomes.append((ask, OVERLOADED))
-        else:
-            self._refuse(ask, Result(result), decision.kind, out)
-
-    def _was_forgotten(self, ask: Ask) -> bool:
-        """Whether its original was there when it was prepared and is in memory no longer."""
-        id_ = original_of(ask.command)
-        return not ask.original_missing and id_ is not None and self.originals[id_] is None
-
-    def _refuse(self, ask: Ask, result: Result, kind: int, out: list[bytes]) -> None:
-        first = self.n
-        self.n = journal.write_refusal(
-            out, result, kind, first, self.at, ask.command.id, ask.digest, self._shard
-        )
-        self.outcomes.append((ask, Outcome(result, first, self.at)))
 
 
 def _judge(digest: bytes, whatever: bool, stored_digest: bytes, outcome: Outcome) -> Outcome:
