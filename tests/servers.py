@@ -65,7 +65,17 @@ class DebianServer:
         password.write_text(self.password)
         for path in (self.folder, password):
             self.runner.own(path)
-        self._run("initdb", "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password}")
+        self._run(
+            "initdb",
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            f"--pwfile={password}",
+        )
         settings = server_settings(1 << 30)
         del settings["io_method"]  # new in 18
         text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())

@@ -88,6 +88,9 @@ async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
     """Start the embedded PostgreSQL again should it die."""
     while True:
         await asyncio.sleep(0.5)
+        if server.runs():
+            continue
+        await asyncio.sleep(3)  # whoever stopped it on purpose, to start it again, goes first
         try:
             if await server.heal(say):
                 _log.error("the embedded PostgreSQL had died and was started again")

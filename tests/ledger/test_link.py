@@ -400,20 +400,21 @@ async def test_without_a_writer_callers_are_told_in_time(path: Path) -> None:
 async def test_a_silent_writer_is_left(path: Path) -> None:
     """Its socket is open and nothing comes out of it, as when its process is stopped."""
     path.parent.mkdir()
-    connections = 0
+    accepted: list[asyncio.StreamWriter] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal connections
-        connections += 1
-        await reader.read()
-        writer.close()
+        accepted.append(writer)
 
     server = await asyncio.start_unix_server(accept, str(path))
     link = LedgerLink(path, lease_seconds=0.05)
     await link.start()
-    await until(lambda: connections >= 3)
+    await until(lambda: len(accepted) >= 3)
     await soon(link.stop())
     server.close()
+    for writer in accepted:
+        writer.close()
+        with suppress(ConnectionError):
+            await soon(writer.wait_closed())
     await server.wait_closed()
 
 

@@ -120,10 +120,14 @@ class EmbeddedServer:
         host = quote(str(self._postmaster.socket), safe="")
         return f"postgresql://{role}:{self._cluster.passwords[role]}@/{database}?host={host}"
 
+    def runs(self) -> bool:
+        """Whether the server's main process lives."""
+        return _is_running(self._postmaster.pid)
+
     async def heal(self, progress: Progress | None = None) -> bool:
         """Start the server again if it died, at the same address; whether it had. Raises
         EmbeddedServerError."""
-        if self._stopped or _is_running(self._postmaster.pid):
+        if self._stopped or self.runs():
             return False
         loop = asyncio.get_running_loop()
 

@@ -74,6 +74,12 @@ async def migrate(owner_dsn: str, folder: Path | None = None) -> list[str]:
     migrations = read_migrations(folder)
     connection = await connect(owner_dsn, None, settings={"application_name": "tikiwallet migrate"})
     try:
+        encoding = await connection.fetchval("SELECT current_setting('server_encoding')")
+        if encoding != "UTF8":
+            raise MigrationError(
+                f"the database is encoded in {encoding}, and people's names are not:"
+                " make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+            )
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '10min'")
         await connection.execute("SET client_min_messages = warning")

@@ -248,6 +248,7 @@ class LedgerLink:
         self._reads: dict[int, tuple[list[int], float, asyncio.Future[list[State | None]]]] = {}
         self._asks: dict[int, tuple[frames.Frame, float, asyncio.Future[object]]] = {}
         self._resent: set[int] = set()
+        self._first: dict[bytes, int] = {}  # of those pending with the same id, who asked first
         self._new_posts: list[int] = []
         self._new_reads: list[int] = []
         self._seq = 0
@@ -297,6 +298,7 @@ class LedgerLink:
         seq = self._seq = self._seq + 1
         until = time.monotonic() + _POST_SECONDS if deadline is None else deadline
         self._posts[seq] = (command, until, sink, slot, clock.now_us())
+        self._first.setdefault(command.id, seq)
         self._new_posts.append(seq)
         self._soon()
 
@@ -408,7 +410,10 @@ class LedgerLink:
             if outcome is None:
                 _log.error("the writer found a command malformed", why=item.error)
                 outcome = Outcome(Result.REJECTED)
-            if item.seq in self._resent and outcome.at >= pending[4]:
+            first = self._first.get(pending[0].id) == item.seq
+            if first:
+                del self._first[pending[0].id]
+            if first and item.seq in self._resent and outcome.at >= pending[4]:
                 # The caller asked once; that it was sent twice is this link's own affair.
                 outcome = Outcome(outcome.result, outcome.n, outcome.at, outcome.payer)
             self._resent.discard(item.seq)
@@ -453,7 +458,9 @@ class LedgerLink:
 
     def _give_up(self, now: float) -> None:
         for seq in [seq for seq, pending in self._posts.items() if pending[1] < now]:
-            _, _, sink, slot, _ = self._posts.pop(seq)
+            command, _, sink, slot, _ = self._posts.pop(seq)
+            if self._first.get(command.id) == seq:
+                del self._first[command.id]
             self._resent.discard(seq)
             sink.settle(slot, _UNAVAILABLE)
         reads = [seq for seq, read in self._reads.items() if read[1] < now]
