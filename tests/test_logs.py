@@ -42,7 +42,7 @@ def test_a_line(lines: Lines) -> None:
 
 def test_below_the_level_nothing_is_written(lines: Lines) -> None:
     logs.get("ledger").debug("not this")
-    logging.getLogger("granian").debug("nor this")
+    logging.getLogger("uvicorn.error").debug("nor this")
     assert lines.read() == []
 
 

@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
-from granian.constants import Interfaces, TaskImpl
-from granian.server.embed import Server
 from prometheus_client import REGISTRY
 
 from tikiwallet import logs
@@ -40,11 +38,11 @@ from tikiwallet.web.application import build_application
 from tikiwallet.web.fast import FastLane
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
+from tikiwallet.web.server import Server
 from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
-_BACKLOG = 4_096
 _log = logs.get(__name__)
 
 
@@ -158,7 +156,7 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(ledger.stop)
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
-        parts, application = _build(settings, dsns, database, ledger)
+        parts, lane = _build(settings, dsns, database, ledger)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
@@ -169,7 +167,9 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
             stack.push_async_callback(_ended, more)
         if not stopping.is_set():
-            await _listen(settings, application, stopping, lambda: _welcome(settings, dsns, say))
+            shared = api_only or workers > 0
+            server = Server(lane, settings.host, settings.port, shared=shared)
+            await _listen(server, stopping, lambda: _welcome(settings, dsns, say))
         say("stopping: answering what was accepted")
 
 
@@ -327,28 +327,14 @@ async def _first(task: asyncio.Task[bool], stopping: asyncio.Event) -> None:
     other.cancel()
 
 
-async def _listen(
-    settings: Settings, application: FastLane, stopping: asyncio.Event, ready: Callable[[], None]
-) -> None:
-    server = Server(
-        application,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGINL,
-        # The Rust task loop answers requests with bodies in bursts: 99 in 100 took 30 times longer.
-        task_impl=TaskImpl.asyncio,
-        backlog=_BACKLOG,
-        backpressure=_BACKLOG,
-        websockets=False,
-        log_enabled=False,
-    )
+async def _listen(server: Server, stopping: asyncio.Event, ready: Callable[[], None]) -> None:
     serving = asyncio.create_task(server.serve())
     _quiet_collector()
     ready()
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    server.stop()  # type: ignore[no-untyped-call]
+    server.stop()
     await serving
 
 

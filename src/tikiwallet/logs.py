@@ -61,7 +61,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    # Granian and others bring handlers of their own; their lines come out once, like ours.
+    # The HTTP server and others bring handlers of their own; their lines come out once, like ours.
     for name in list(logging.root.manager.loggerDict):
         other = logging.getLogger(name)
         other.handlers = []

@@ -8,8 +8,8 @@ their own, served in turn with people.
 import asyncio
 import time
 from collections import deque
-from typing import Protocol
 
+from tikiwallet.ledger.port import Sink
 from tikiwallet.ledger.transactions import (
     SYSTEM,
     Abandon,
@@ -26,12 +26,6 @@ _TURN = 4  # log rows
 _SYSTEM_TURN = 64
 _POSTING = (Transaction, Hold)
 ID_REUSED = Outcome(Result.ID_REUSED)
-
-
-class Sink(Protocol):
-    """Where an outcome goes; `slot` is whatever the caller gave to tell its commands apart."""
-
-    def settle(self, slot: int, outcome: Outcome) -> None: ...
 
 
 class Ask:

@@ -18,7 +18,8 @@ import msgspec
 from tikiwallet import clock, logs
 from tikiwallet.errors import Unavailable
 from tikiwallet.ledger import frames
-from tikiwallet.ledger.intake import FutureSink, ListSink, Sink
+from tikiwallet.ledger.intake import FutureSink, ListSink
+from tikiwallet.ledger.port import Sink
 from tikiwallet.ledger.transactions import AnyCommand, Outcome, Result, State
 from tikiwallet.ledger.validation import validate
 from tikiwallet.ledger.writer import Writer

@@ -6,6 +6,14 @@ from typing import Protocol
 from tikiwallet.ledger.transactions import AnyCommand, Outcome, State
 
 
+class Sink(Protocol):
+    """Where an outcome goes; `slot` is whatever the caller gave to tell its commands apart."""
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        """Take the outcome. Called once, from the event loop; must neither wait nor raise."""
+        ...
+
+
 class Ledger(Protocol):
     """One ledger. All answers come from the one writer and are as strong as its commits."""
 
@@ -14,6 +22,10 @@ class Ledger(Protocol):
         reached the rules is dropped and answered OVERLOADED. Raises ValueError for a command that
         is malformed (amount not positive, id not 16 bytes, text with NUL, ...), `Unavailable` for
         nothing: that is the result UNAVAILABLE."""
+        ...
+
+    def enter(self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None) -> None:
+        """`post` without a task: the outcome goes to `sink`, perhaps before this returns."""
         ...
 
     async def post_many(self, commands: Sequence[AnyCommand]) -> list[Outcome]:

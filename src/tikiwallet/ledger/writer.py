@@ -26,9 +26,9 @@ from tikiwallet.ledger.intake import (
     FutureSink,
     Intake,
     ListSink,
-    Sink,
 )
 from tikiwallet.ledger.loading import Loader, is_refusal
+from tikiwallet.ledger.port import Sink
 from tikiwallet.ledger.rules import accounts_of, original_of
 from tikiwallet.ledger.term import RefusedToLead, SteppedDown, Term, TermOptions, campaign
 from tikiwallet.ledger.transactions import (

@@ -15,7 +15,7 @@ from tikiwallet import clock, ids
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
 from tikiwallet.identity.people import People
 from tikiwallet.identity.pins import PinRequired, Pins
-from tikiwallet.ledger.port import Ledger
+from tikiwallet.ledger.port import Ledger, Sink
 from tikiwallet.ledger.transactions import (
     AMOUNT_MAX,
     Kind,
@@ -120,6 +120,15 @@ def balance_told(wallet_id: str, state: State) -> BalanceTold:
     )
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A payment somebody asked for: its ledger id, and the digest of what was asked."""
+
+    id: bytes
+    digest: bytes
+    person: int
+    request: PaymentRequest
+
+
 class Payments:
     """Pays. All state is in the ledger; only facts that do not change are remembered here."""
 
@@ -143,26 +152,75 @@ class Payments:
 
     async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
         """Carry out a payment; (answer, whether it was given before). Raises Problem."""
+        return await self.carry_out(self.asked(person, key, request))
+
+    def asked(self, person: int, key: str, request: PaymentRequest) -> "Asked":
+        """`request` with the id and digest that follow from it. Raises RefusedTooOften."""
         self._budget.check(person)
-        id_ = ids.derived_id("payment", person, key)
         content = (request.from_wallet, request.payees, request.memo)
         digest = sha256(_ENCODER.encode(content)).digest()
+        return Asked(ids.derived_id("payment", person, key), digest, person, request)
+
+    async def carry_out(self, asked: "Asked") -> tuple[PaymentTold, bool]:
+        """The answer to what was asked, whatever has to be looked up for it. Raises Problem."""
         try:
-            postings = await self._understand(person, request)
+            postings = await self._understand(asked.person, asked.request)
         except Problem:
             # It may have been paid when its names still meant somebody: then that is the answer.
-            self._budget.spend(person, _UNKNOWN_COST)
-            outcome = await self._ledger.look_up(id_, digest)
+            self._budget.spend(asked.person, _UNKNOWN_COST)
+            outcome = await self._ledger.look_up(asked.id, asked.digest)
             if outcome is None:
                 raise
-            return _answer(id_, request, outcome)
-        outcome = await self._ledger.post(
-            Transaction(id_, person, digest, Kind.PAYMENT, postings, request.memo or ""),
-            time.monotonic() + _DEADLINE_SECONDS,
-        )
+            return _answer(asked, outcome)
+        outcome = await self._ledger.post(*_order(asked, postings))
+        return self.told(asked, outcome)
+
+    def enter(self, asked: "Asked", sink: Sink) -> bool:
+        """Send what was asked to the ledger at once, its outcome to `sink`; False when something
+        has to be looked up or refused first, which is for `carry_out`."""
+        postings = self._understood(asked.person, asked.request)
+        if postings is None:
+            return False
+        command, deadline = _order(asked, postings)
+        self._ledger.enter(command, sink, 0, deadline)
+        return True
+
+    def told(self, asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:
+        """What the ledger decided, as `pay` tells it. Raises Problem."""
         if outcome.result or outcome.replayed:
-            self._budget.spend(person)
-        return _answer(id_, request, outcome)
+            self._budget.spend(asked.person)
+        return _answer(asked, outcome)
+
+    def _understood(self, person: int, request: PaymentRequest) -> tuple[Posting, ...] | None:
+        """`_understand` from memory alone; None where that does not suffice for a clear yes."""
+        account = ids.read_id("w", request.from_wallet)
+        payer = None if account is None else self._directory.known(account)
+        if payer is None or payer.person != person or request.pin is not None:
+            return None
+        if request.memo is not None and not request.memo.isprintable():
+            return None
+        money = BY_NUMBER[payer.currency]
+        postings = []
+        total = 0
+        for payee in request.payees:
+            amount = payee.amount
+            to = self._known_account(payee.to, payer.currency)
+            if to is None or to == payer.id or amount.currency != money.code:
+                return None
+            total += amount.amount
+            postings.append(Posting(payer.id, to, amount.amount, payer.currency))
+        return None if total > self._threshold(money) else tuple(postings)
+
+    def _known_account(self, to: str, currency: int) -> int | None:
+        """`_account_of` from memory alone; None says nothing."""
+        if to[:2] == "w_":
+            account = ids.read_id("w", to)
+            facts = None if account is None else self._directory.known(account)
+            return account if facts is not None and facts.currency == currency else None
+        remembered = self._names.get(to)
+        if remembered is None or remembered[1] <= time.monotonic():
+            return None
+        return self._directory.wallet_of(remembered[0], currency)
 
     async def _understand(self, person: int, request: PaymentRequest) -> tuple[Posting, ...]:
         payer = await self.own_wallet(person, request.from_wallet)
@@ -251,21 +309,30 @@ class Payments:
             raise PinRequired("A payment of this size needs your PIN")
 
 
-def _answer(id_: bytes, request: PaymentRequest, outcome: Outcome) -> tuple[PaymentTold, bool]:
+def _order(asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:
+    """The command for the ledger, and until when it may be carried out."""
+    command = Transaction(
+        asked.id, asked.person, asked.digest, Kind.PAYMENT, postings, asked.request.memo or ""
+    )
+    return command, time.monotonic() + _DEADLINE_SECONDS
+
+
+def _answer(asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:
     """What is told, from the request and what its log rows hold. Raises what the ledger refused."""
+    id_ = ids.write_uuid(asked.id)
     if outcome.result != Result.POSTED:
         problem = refusal(outcome.result)
         problem.replayed = outcome.replayed
-        problem.instance = ids.write_uuid(id_)  # the same in the answer and in its replays
+        problem.instance = id_  # the same in the answer and in its replays
         raise problem
     assert outcome.payer is not None
     postings = [
         PostingTold(payee.to, MoneyTold(payee.amount.amount, payee.amount.currency))
-        for payee in request.payees
+        for payee in asked.request.payees
     ]
-    balance = balance_told(request.from_wallet, outcome.payer)
+    balance = balance_told(asked.request.from_wallet, outcome.payer)
     at = clock.rfc3339(outcome.at)
-    return PaymentTold(ids.write_uuid(id_), "posted", at, postings, balance), outcome.replayed
+    return PaymentTold(id_, "posted", at, postings, balance), outcome.replayed
 
 
 def _check_memo(memo: str) -> None:

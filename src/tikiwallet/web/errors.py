@@ -18,6 +18,7 @@ from tikiwallet.errors import InvalidRequest, NotFound, Problem
 
 STATUS: Final[dict[str, int]] = {
     # the request itself
+    "malformed_request": 400,
     "malformed_json": 400,
     "idempotency_key_missing": 400,
     "idempotency_key_invalid": 400,
@@ -100,6 +101,11 @@ class MalformedJson(Problem):
 class BodyTooLarge(Problem):
     code = "body_too_large"
     title = "The body is larger than 64 KiB"
+
+
+class MalformedRequest(Problem):
+    code = "malformed_request"
+    title = "This is not an HTTP/1.1 request, or could be read in more than one way"
 
 
 class MethodNotAllowed(Problem):

@@ -1,26 +1,29 @@
-"""The fast lane: the three calls that carry the load, straight on ASGI. All else is FastAPI's.
+"""The fast lane: the three calls that carry the load, past the framework. All else is FastAPI's.
 
-Tokens that were verified are remembered until they expire or are revoked; bodies are decoded into
-the types they must have; a balance in this process's own writer costs no task and no wait.
+`FastLane.serve` takes a whole request and answers it through a function: at once where everything
+is in memory, from the ledger's outcome where money moves, and from a task only where something has
+to be looked up first. `server.FastProtocol` calls it straight from the parser; as an ASGI
+application the lane serves whatever comes in any other shape (chunked, pipelined, in tests).
 """
 
-import re
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Annotated, Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from tikiwallet import ids, logs
-from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity.tokens import TokenMissing, TokenVerifier
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import AccountType, State
+from tikiwallet.ledger.transactions import AccountType, Outcome, State
 from tikiwallet.money import BY_NUMBER
-from tikiwallet.payments.pay import PaymentRequest, Payments
+from tikiwallet.payments.pay import Asked, PaymentRequest, Payments
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.web.api.bodies import read_members
+from tikiwallet.web.decoding import invalid
 from tikiwallet.web.edge import (
     BODY_MAX,
     NO_SNIFF,
@@ -43,12 +46,13 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Answer: TypeAlias = Callable[[int, tuple[tuple[bytes, bytes], ...], bytes], None]
 
-_ALWAYS: Final = [NO_STORE, NO_SNIFF]
-_OK: Final = [(b"content-type", b"application/json"), *_ALWAYS]
+_ALWAYS: Final = (NO_STORE, NO_SNIFF)
+_OK: Final = ((b"content-type", b"application/json"), *_ALWAYS)
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
-_AGAIN: Final = [*_OK, _REPLAYED]
-_BALANCE_ROUTE: Final = "/v1/wallets/{id}/balance"
+_AGAIN: Final = (*_OK, _REPLAYED)
 _log = logs.get(__name__)
 
 
@@ -64,8 +68,66 @@ _encode = msgspec.json.Encoder().encode
 _CODES: Final = {number: money.code.encode() for number, money in BY_NUMBER.items()}
 
 
+class Call(NamedTuple):
+    """One of the lane's calls: its method, its route for the metrics, and what carries it out."""
+
+    method: str
+    method_bytes: bytes
+    takes_body: bool
+    route: str
+    handle: "Callable[[Exchange], None]"
+
+
+class Exchange:
+    """One request on its way through the lane, and the way back to whoever asked."""
+
+    __slots__ = ("_answer", "_began", "_lane", "asked", "body", "call", "headers", "path")
+    asked: Asked
+
+    def __init__(
+        self, lane: "FastLane", call: Call, path: str, headers: Headers, body: bytes, answer: Answer
+    ) -> None:
+        self._lane = lane
+        self.call = call
+        self.path = path
+        self.headers = headers
+        self.body = body
+        self._answer = answer
+        self._began = time.perf_counter()
+
+    def settle(self, slot: int, outcome: Outcome) -> None:
+        """What the ledger decided about a payment; implements `ledger.port.Sink`."""
+        try:
+            told, replayed = self._lane.payments.told(self.asked, outcome)
+        except Exception as error:
+            self.refuse(error)
+        else:
+            self.answer(201, _AGAIN if replayed else _OK, _encode(told))
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with a problem; with `internal_error` when `error` is none."""
+        request_id = request_id_of(self.headers)
+        if not isinstance(error, Problem):
+            _log.error("a bug", request_id=request_id, route=self.call.route, exc_info=error)
+            error = InternalError()
+        status, headers, body = render(error, error.instance or request_id)
+        more = [*_ALWAYS, (REQUEST_ID_HEADER, request_id.encode())]
+        if error.replayed:
+            more.append(_REPLAYED)
+        if isinstance(error, MethodNotAllowed):
+            more.append((b"allow", self.call.method.encode()))
+        kept = [header for header in headers if header[0] != b"content-length"]
+        self.answer(status, (*kept, *more), body)
+
+    def answer(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+        """Answer, and count it."""
+        self._answer(status, headers, body)
+        call = self.call
+        self._lane.observe(call.method, call.route, status, time.perf_counter() - self._began)
+
+
 class FastLane:
-    """An ASGI application that answers the three calls and hands everything else on."""
+    """Answers the three calls; as an ASGI application, it hands everything else on."""
 
     def __init__(
         self,
@@ -77,59 +139,80 @@ class FastLane:
         latencies: Latencies,
         rest: Application,
     ) -> None:
+        self.payments = payments
+        self.observe = latencies.observe
         self._ledger = ledger
-        self._payments = payments
         self._directory = directory
         self._verify = verifier.verify
-        self._latencies = latencies
         self._rest = rest
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pay_call = Call("POST", b"POST", True, "/v1/payments", self._pay)
+        self._query_call = Call("POST", b"POST", True, "/v1/balances/query", self._query)
+        self._balance_call = Call("GET", b"GET", False, "/v1/wallets/{id}/balance", self._balance)
+
+    def call_at(self, path: str) -> Call | None:
+        """The call that `path` names; None when it is not one of the lane's."""
+        if path == "/v1/payments":
+            return self._pay_call
+        if path.endswith("/balance") and path.startswith("/v1/wallets/"):
+            return self._balance_call
+        return self._query_call if path == "/v1/balances/query" else None
+
+    def serve(self, call: Call, path: str, headers: Headers, body: bytes, answer: Answer) -> None:
+        """Carry out `call`, whose method was checked. Never raises; `answer` is called once, now
+        or later, with status, headers and body."""
+        exchange = Exchange(self, call, path, headers, body, answer)
+        try:
+            call.handle(exchange)
+        except Exception as error:
+            exchange.refuse(error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
-        if scope["type"] != "http":
+        call = self.call_at(scope["path"]) if scope["type"] == "http" else None
+        if call is None:
             await self._rest(scope, receive, send)
             return
-        path: str = scope["path"]
-        if path == "/v1/payments":
-            await self._serve("POST", path, self._pay, scope, receive, send)
-        elif path.endswith("/balance") and path.startswith("/v1/wallets/"):
-            await self._serve("GET", _BALANCE_ROUTE, self._balance, scope, receive, send)
-        elif path == "/v1/balances/query":
-            await self._serve("POST", path, self._query, scope, receive, send)
-        else:
-            await self._rest(scope, receive, send)
+        answered: asyncio.Future[tuple[int, tuple[tuple[bytes, bytes], ...], bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
 
-    async def _serve(
-        self,
-        method: str,
-        route: str,
-        handler: Callable[
-            [Scope, Receive], Awaitable[tuple[int, list[tuple[bytes, bytes]], bytes]]
-        ],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        began = time.perf_counter()
+        def answer(status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+            if not answered.done():  # the caller may have gone away
+                answered.set_result((status, headers, body))
+
+        path, headers = scope["path"], scope["headers"]
         try:
-            if scope["method"] != method:
-                raise MethodNotAllowed(allow=method)
-            status, headers, body = await handler(scope, receive)
+            if scope["method"] != call.method:
+                raise MethodNotAllowed(allow=call.method)
+            read = await _body(receive)
         except Problem as problem:
-            status, headers, body = _refused(scope, problem, method)
-        except Exception:
-            request_id = request_id_of(scope["headers"])
-            _log.exception("a bug", request_id=request_id, route=route)
-            status, headers, body = render(InternalError(), request_id)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+            Exchange(self, call, path, headers, b"", answer).refuse(problem)
+        else:
+            self.serve(call, path, headers, read, answer)
+        status, more, body = await answered
+        more = (*more, (b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": list(more)})
         await send({"type": "http.response.body", "body": body})
-        self._latencies.observe(method, route, status, time.perf_counter() - began)
 
-    async def _balance(
-        self, scope: Scope, receive: Receive
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    def _later(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+        """Go on in a task, because something has to be waited for."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:
+                exchange.refuse(error)
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- balances
+
+    def _balance(self, exchange: Exchange) -> None:
         authorization = None
-        for name, value in scope["headers"]:
+        for name, value in exchange.headers:
             if name == b"authorization":
                 authorization = value
                 break
@@ -137,26 +220,32 @@ class FastLane:
             raise TokenMissing
         principal = self._verify(authorization)
         principal.require("person")
-        wallet_id: str = scope["path"][12:-8]
+        wallet_id = exchange.path[12:-8]
         account = ids.read_id("w", wallet_id)
         if account is None:
             raise NotFound("There is no such wallet, or it is not yours")
         facts = self._directory.known(account)
-        if facts is None or facts.person != principal.person:
-            facts = await self._payments.own_wallet(principal.person, wallet_id)
-        states = self._ledger.states_now((account,))
-        if states is None:
-            states = await self._ledger.states((account,))
-        state = states[0]
+        if facts is not None and facts.person == principal.person:
+            states = self._ledger.states_now((account,))
+            if states is not None:
+                self._tell_balance(exchange, wallet_id, states[0])
+                return
+        self._later(exchange, self._balance_later(exchange, principal.person, wallet_id))
+
+    async def _balance_later(self, exchange: Exchange, person: int, wallet_id: str) -> None:
+        facts = await self.payments.own_wallet(person, wallet_id)
+        self._tell_balance(exchange, wallet_id, (await self._ledger.states((facts.id,)))[0])
+
+    def _tell_balance(self, exchange: Exchange, wallet_id: str, state: State | None) -> None:
         if state is None:
             raise NotFound("There is no such wallet, or it is not yours")
-        return 200, _OK, _balance_json(wallet_id, state)
+        exchange.answer(200, _OK, _balance_json(wallet_id, state))
 
-    async def _pay(
-        self, scope: Scope, receive: Receive
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    # -- payments
+
+    def _pay(self, exchange: Exchange) -> None:
         authorization = key = content_type = None
-        for name, value in scope["headers"]:
+        for name, value in exchange.headers:
             if name == b"authorization":
                 authorization = value
             elif name == b"idempotency-key":
@@ -170,36 +259,51 @@ class FastLane:
         principal = self._verify(authorization)
         principal.require("person")
         written_key = parse_key(key)
-        body = await _body(receive)
+        body = exchange.body
         request = _decode(_payment_decoder, body, content_type)
         # A colon per member, and no other: then none can be there twice, without reading it again.
         if body.count(b":") != 2 + (request.memo is not None) + 4 * len(request.payees):
             read_members(body)
-        answer, replayed = await self._payments.pay(principal.person, written_key, request)
-        return 201, _AGAIN if replayed else _OK, _encode(answer)
+        exchange.asked = self.payments.asked(principal.person, written_key, request)
+        if not self.payments.enter(exchange.asked, exchange):
+            self._later(exchange, self._pay_later(exchange))
 
-    async def _query(
-        self, scope: Scope, receive: Receive
-    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        headers = dict(scope["headers"])
+    async def _pay_later(self, exchange: Exchange) -> None:
+        told, replayed = await self.payments.carry_out(exchange.asked)
+        exchange.answer(201, _AGAIN if replayed else _OK, _encode(told))
+
+    # -- many balances
+
+    def _query(self, exchange: Exchange) -> None:
+        headers = dict(exchange.headers)
         authorization = headers.get(b"authorization")
         if authorization is None:
             raise TokenMissing
         self._verify(authorization).require("balances:read")
-        body = await _body(receive)
-        query = _decode(_query_decoder, body, headers.get(b"content-type"))
+        query = _decode(_query_decoder, exchange.body, headers.get(b"content-type"))
         accounts = [ids.read_id("w", written) or 0 for written in query.wallet_ids]
         states = self._ledger.states_now(accounts)
         if states is None:
-            states = await self._ledger.states(accounts)
-        items = []
-        missing = []
-        for wallet_id, state in zip(query.wallet_ids, states, strict=True):
-            if state is None or state.type != AccountType.WALLET:
-                missing.append(wallet_id)
-            else:
-                items.append(_balance_json(wallet_id, state))
-        return 200, _OK, b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
+            self._later(exchange, self._query_later(exchange, query.wallet_ids, accounts))
+        else:
+            _tell_balances(exchange, query.wallet_ids, states)
+
+    async def _query_later(
+        self, exchange: Exchange, wallet_ids: list[str], accounts: list[int]
+    ) -> None:
+        _tell_balances(exchange, wallet_ids, await self._ledger.states(accounts))
+
+
+def _tell_balances(exchange: Exchange, wallet_ids: list[str], states: list[State | None]) -> None:
+    items = []
+    missing = []
+    for wallet_id, state in zip(wallet_ids, states, strict=True):
+        if state is None or state.type != AccountType.WALLET:
+            missing.append(wallet_id)
+        else:
+            items.append(_balance_json(wallet_id, state))
+    body = b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
+    exchange.answer(200, _OK, body)
 
 
 def _balance_json(wallet_id: str, state: State) -> bytes:
@@ -240,50 +344,6 @@ def _decode(decoder: msgspec.json.Decoder, body: bytes, content_type: bytes | No
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise MalformedJson from None
-
-
-_PLAIN: Final = (
-    (re.compile("Expected `int`, got .*"), "must be a whole number"),
-    (re.compile("Expected `int` >= (.*)"), r"must be at least \1"),
-    (re.compile("Expected `int` <= (.*)"), r"must be at most \1"),
-    (re.compile("Integer value out of range"), "is too large"),
-    (re.compile("Expected `str`, got .*"), "must be text"),
-    (re.compile("Expected `str` of length >= (.*)"), r"must have at least \1 characters"),
-    (re.compile("Expected `str` of length <= (.*)"), r"must have at most \1 characters"),
-    (re.compile("Expected `array` of length >= (.*)"), r"must have at least \1 items"),
-    (re.compile("Expected `array` of length <= (.*)"), r"must have at most \1 items"),
-    (re.compile("Expected `array`, got .*"), "must be a list"),
-    (re.compile("Expected `object`, got .*"), "must be an object"),
-    (re.compile("Expected `str \\| null`, got .*"), "must be text or null"),
-    (re.compile("Object contains unknown field `(.*)`"), r"has a member that is not known: \1"),
-    (re.compile("Object missing required field `(.*)`"), r"lacks the member \1"),
-)
-
-
-def _invalid(message: str) -> InvalidRequest:
-    """What msgspec found wrong, in plain words and with a JSON pointer."""
-    what, _, where = message.partition(" - at ")
-    pointer = re.sub(r"[.\[]", "/", where.strip("`").removeprefix("$")).replace("]", "")
-    for pattern, plain in _PLAIN:
-        if pattern.fullmatch(what):
-            what = pattern.sub(plain, what)
-            break
-    return InvalidRequest(
-        f"{pointer or 'the body'} {what}", errors=[{"pointer": pointer, "message": what}]
-    )
-
-
-def _refused(
-    scope: Scope, problem: Problem, method: str
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    request_id = request_id_of(scope["headers"])
-    status, headers, body = render(problem, problem.instance or request_id)
-    headers += [*_ALWAYS, (REQUEST_ID_HEADER, request_id.encode())]
-    if problem.replayed:
-        headers.append(_REPLAYED)
-    if isinstance(problem, MethodNotAllowed):
-        headers.append((b"allow", method.encode()))
-    return status, headers, body

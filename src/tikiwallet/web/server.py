@@ -1,0 +1,256 @@
+"""The HTTP server: uvicorn, with a way around its ASGI task for the calls of the fast lane.
+
+uvicorn parses (httptools), keeps connections alive, holds back writers, queues pipelined requests
+and shuts down gracefully. A request of the fast lane that arrives alone on its connection is served
+from the parser's callback and answered with one write: no scope, no task, no messages. Everything
+else, also a fast call that comes while another is under way on the same connection, takes uvicorn's
+usual way to the ASGI application.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, ClassVar, Final, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from tikiwallet.web.edge import BODY_MAX, NO_SNIFF, NO_STORE, REQUEST_ID_HEADER, request_id_of
+from tikiwallet.web.errors import MalformedRequest, render
+from tikiwallet.web.fast import Call, FastLane
+
+_BACKLOG: Final = 4_096
+_IDLE_SECONDS: Final = 75  # longer than most proxies keep a connection, so that they hang up first
+_STOP_SECONDS: Final = 15
+_CLOSE: Final = (b"connection", b"close")
+
+
+class _FastCycle:
+    """What uvicorn asks of a request under way, for one of the fast lane; one per connection."""
+
+    __slots__ = ("disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self) -> None:
+        self.response_complete = True
+        self.disconnected = False
+        self.keep_alive = True
+        self.message_event = _NOBODY_WAITS
+
+
+class _NobodyWaits:
+    def set(self) -> None:
+        """Nobody waits for more of a request that came whole."""
+
+
+_NOBODY_WAITS: Final = _NobodyWaits()
+
+
+class FastProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    lane: ClassVar[FastLane]  # set in the subclass that `Server` makes
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._call: Call | None = None  # of the request being read, if it is the lane's
+        self._path = ""
+        self._body = b""
+        self._fast = _FastCycle()
+        self._idle_since = self.loop.time()
+
+    def is_idle_since(self, moment: float) -> bool:
+        """Whether no request has been complete, or under way, since `moment` of the loop's time."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        return self._idle_since < moment and (cycle is None or cycle.response_complete)
+
+    def on_message_begin(self) -> None:
+        """The scope is made once it is known who serves the request."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's."""
+        name = name.lower()
+        if name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Decide which way the request goes."""
+        call = self._fast_call()
+        if call is not None:
+            self._call = call
+            self._body = b""
+            return
+        self._call = None
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body; its length was announced and is bounded. That of a GET means nothing
+        (RFC 9110, 9.3.1)."""
+        if self._call is None:
+            super().on_body(body)
+        elif self._call.takes_body:
+            self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        """The whole request is here."""
+        call = self._call
+        if call is None:
+            super().on_message_complete()
+            return
+        self._call = None
+        cycle = self._fast
+        cycle.response_complete = False
+        parser = self.parser
+        cycle.keep_alive = parser.should_keep_alive() and parser.get_http_version() == "1.1"
+        self.cycle = cast(RequestResponseCycle, cycle)
+        self.lane.serve(call, self._path, self.headers, self._body, self._answer)
+
+    def _fast_call(self) -> Call | None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            return None
+        url = self.url
+        if not url.isascii() or b"%" in url:
+            return None
+        path = url.decode()
+        call = self.lane.call_at(path)
+        parser = self.parser
+        if (
+            call is None
+            or parser.get_method() != call.method_bytes
+            or self.expect_100_continue
+            or parser.should_upgrade()
+            or (call.takes_body and not self._body_is_bounded())
+        ):
+            return None
+        self._path = path
+        return call
+
+    def _body_is_bounded(self) -> bool:
+        length = BODY_MAX + 1
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = int(value) if value.isdigit() and len(value) < 8 else BODY_MAX + 1
+            elif name == b"transfer-encoding":
+                return False
+        return length <= BODY_MAX
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP, or could be read in two ways, is refused and hung up on."""
+        request_id = request_id_of(())
+        status, headers, body = render(MalformedRequest(), request_id)
+        headers += [NO_STORE, NO_SNIFF, (REQUEST_ID_HEADER, request_id.encode())]
+        self.transport.write(
+            b"".join((STATUS_LINE[status], *_lines((*headers, _CLOSE)), b"\r\n", body))
+        )
+        self.transport.close()
+
+    def _answer(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+        cycle = self._fast
+        cycle.response_complete = True
+        transport = self.transport
+        if transport.is_closing():
+            return
+        parts = [_head(status, headers), *_lines(tuple(self.server_state.default_headers))]
+        if not cycle.keep_alive:
+            parts += _lines((_CLOSE,))
+        parts.append(b"content-length: %d\r\n\r\n" % len(body))
+        parts.append(body)
+        transport.write(b"".join(parts))
+        if not cycle.keep_alive:
+            transport.close()
+        if self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._idle_since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's."""
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return STATUS_LINE[status] + b"".join(_lines(headers))
+
+
+@lru_cache(maxsize=8)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, ...]:
+    return tuple(b"%b: %b\r\n" % header for header in headers)
+
+
+class Server:
+    """Serves an application on one port until it is told to stop."""
+
+    def __init__(self, lane: FastLane, host: str, port: int, *, shared: bool = False) -> None:
+        """`shared`: other processes listen on the same port. Raises OSError when it is taken."""
+        protocol = type("Protocol", (FastProtocol,), {"lane": lane})
+        self._socket = _bound(host, port, shared=shared)
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                cast(Any, lane),
+                http=protocol,
+                loop="none",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="error",  # a line for each stranger's mistake would fill disks
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+            )
+        )
+
+    async def serve(self) -> None:
+        """Serve until `stop`; returns when everything that was accepted has been answered."""
+        await self._server.serve(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Accept nothing new, answer what was accepted, end."""
+        self._server.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    async def on_tick(self, counter: int) -> bool:
+        """Besides what uvicorn does each tenth of a second: hang up on those who say nothing, or
+        take for ever to say it. One look at all costs less than a timer for each answer."""
+        if counter % 100 == 0:
+            moment = asyncio.get_running_loop().time() - _IDLE_SECONDS
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, FastProtocol) and connection.is_idle_since(moment):
+                    connection.transport.close()
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the process's, not the server's."""
+        yield
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    bound.setblocking(False)
+    return bound
