@@ -99,12 +99,14 @@ async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
 
 @asynccontextmanager
 async def open_ledger(settings: Settings, say: Say = lambda _: None) -> AsyncIterator[Writer]:
-    """A writer in this process, leading: for programs that use the ledger and nothing else."""
+    """A writer in this process, leading: for programs that use the ledger and nothing else. Sets the
+    garbage collector as `serve` does."""
     async with open_database(settings, say) as dsns:
         writer = make_writer(settings, dsns, patient=True)
         await writer.start()
         try:
             await writer.leading.wait()
+            _quiet_collector()
             yield writer
         finally:
             await writer.stop()

@@ -1,6 +1,5 @@
 """A batch on its way through the rules into the COPY."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from tikiwallet import clock, logs
@@ -36,7 +35,6 @@ class Batch:
             self._decide(ask, out)
             if len(out) >= _CHUNK_ROWS * 4:
                 yield b"".join(out)
-                await asyncio.sleep(0)  # lets the socket have it, and others a turn
                 out = []
         out.append(journal.TRAILER)
         yield b"".join(out)

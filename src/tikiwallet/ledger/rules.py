@@ -72,7 +72,7 @@ class Leg(msgspec.Struct, frozen=True, gc=False):
     remainder: tuple[bytes, int, int, int] | None = None  # original, leg, seq, left
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The result, and, where it is POSTED, the rows and what they change."""
 
     result: int

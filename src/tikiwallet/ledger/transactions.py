@@ -112,7 +112,9 @@ class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     currency: int
 
 
-class Command(msgspec.Struct, frozen=True, array_like=True, tag_field="command", tag=True):
+class Command(
+    msgspec.Struct, frozen=True, array_like=True, tag_field="command", tag=True, gc=False
+):
     """What every command has. `digest` is SHA-256 of the request as received (content decides
     whether a repeated id is the same request); left empty, it is taken over the command itself.
     `person` only decides whose turn it is, never what happens.

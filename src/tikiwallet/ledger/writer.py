@@ -98,7 +98,7 @@ class Writer:
             part = commands[start : start + _SLICE]
             sink = ListSink(len(part))
             for slot, command in enumerate(part):
-                self.enter(command, sink, slot, None)
+                self._enter(command, sink, slot, None)
             waiting.append(sink)
             if len(waiting) > 1:
                 outcomes += await _outcomes(waiting.popleft())
@@ -109,6 +109,9 @@ class Writer:
     def enter(self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None) -> None:
         """Queue a command whose outcome goes to `sink`. Raises ValueError when it is malformed."""
         validate(command)
+        self._enter(command, sink, slot, deadline)
+
+    def _enter(self, command: AnyCommand, sink: Sink, slot: int, deadline: float | None) -> None:
         if self._stopping or (self.term is None and not self._patient):
             sink.settle(slot, UNAVAILABLE)
             return

@@ -58,7 +58,7 @@ class Payee(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     amount: MoneyAsked
 
 
-class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The body of POST /v1/payments."""
 
     from_wallet: Annotated[str, Meta(max_length=64)]
@@ -93,7 +93,7 @@ class PostingTold(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     fee: MoneyTold | None = None
 
 
-class PaymentTold(msgspec.Struct, frozen=True):
+class PaymentTold(msgspec.Struct, frozen=True, gc=False):
     """The answer to a payment; it holds nothing that its request and its log rows do not."""
 
     id: str
