@@ -99,8 +99,8 @@ async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
 
 @asynccontextmanager
 async def open_ledger(settings: Settings, say: Say = lambda _: None) -> AsyncIterator[Writer]:
-    """A writer in this process, leading: for programs that use the ledger and nothing else. Sets the
-    garbage collector as `serve` does."""
+    """A writer in this process, leading: for programs that use the ledger and nothing else. Sets
+    the garbage collector as `serve` does."""
     async with open_database(settings, say) as dsns:
         writer = make_writer(settings, dsns, patient=True)
         await writer.start()
