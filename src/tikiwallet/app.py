@@ -22,6 +22,7 @@ from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import migrate
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.housekeeping import prune
+from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
@@ -37,6 +38,7 @@ from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
+from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.fast import FastLane
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
@@ -249,6 +251,7 @@ def _build(
         database=database,
         ledger=ledger,
         identity=identity,
+        cookies=BrowserCookies(load_server_secret(settings.keys_dir), settings.public_url),
         wallets=wallets,
         directory=directory,
         topups=TopUps(

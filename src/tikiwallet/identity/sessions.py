@@ -65,9 +65,11 @@ class SecondFactors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a sign-in yields; `expires_in` is that of the access token, in seconds."""
+    """What a sign-in yields; `expires_in` is the access token's, in seconds. `session_id` is a
+    UUID as it is written."""
 
     person_id: str
+    session_id: str
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int = ACCESS_SECONDS
@@ -139,9 +141,12 @@ class Sessions:
         )
         return await self._continue(connection, person, session, at, at + SESSION_LIFETIME)
 
-    async def refresh(self, refresh_token: str) -> Tokens:
-        """New tokens for the ones before. Raises `RefreshInvalid` (unknown, too old, ended) and
-        `RefreshReused`, after which the whole session has ended."""
+    async def refresh(
+        self, refresh_token: str, allow: Callable[[str], None] | None = None
+    ) -> Tokens:
+        """New tokens for the ones before. `allow` is told the session's id before anything changes,
+        and may raise. Raises `RefreshInvalid` (unknown, too old, ended) and `RefreshReused`, after
+        which the whole session has ended."""
         if len(refresh_token) != _REFRESH_LETTERS:
             raise RefreshInvalid
         hash = _hash(refresh_token)
@@ -160,6 +165,8 @@ class Sessions:
             )
             if row is None or row["revoked_at"] is not None:
                 raise RefreshInvalid
+            if allow is not None:
+                allow(ids.write_uuid(row["session"].bytes))
             if row["used_at"] is None:
                 if min(row["expires_at"], row["session_expires_at"]) <= at:
                     raise RefreshInvalid
@@ -254,7 +261,7 @@ class Sessions:
             min(at + REFRESH_LIFETIME, session_expires_at),
         )
         access = self._issuer.for_person(person, session)
-        return Tokens(ids.write_id("p", person), access, token)
+        return Tokens(ids.write_id("p", person), ids.write_uuid(session), access, token)
 
     async def _renew_hash(self, person: int, encoded: str, password: str) -> None:
         renewed = await self._passwords.hash(password)

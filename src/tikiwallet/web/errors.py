@@ -38,6 +38,7 @@ STATUS: Final[dict[str, int]] = {
     "token_expired": 401,
     "token_revoked": 401,
     "scope_missing": 403,
+    "csrf_failed": 403,
     "invalid_credentials": 401,
     "second_factor_required": 401,
     "second_factor_unknown": 401,

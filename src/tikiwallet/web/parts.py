@@ -18,6 +18,7 @@ from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
+from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.metrics import Latencies
 
 
@@ -38,6 +39,7 @@ class Parts:
     database: Database
     ledger: Ledger
     identity: Identity
+    cookies: BrowserCookies
     wallets: Wallets
     directory: WalletDirectory
     topups: TopUps
@@ -56,10 +58,11 @@ async def parts_of(request: Request) -> Parts:
 
 
 async def person_of(request: Request) -> Principal:
-    """The person who signed `request`. Raises the problems of `TokenVerifier.verify`, and
-    ScopeMissing for a service's token."""
+    """The person who signed `request`, by header or by cookie. Raises the problems of
+    `TokenVerifier.verify`, ScopeMissing for a service's token, CsrfFailed."""
     parts = await parts_of(request)
-    principal = parts.identity.verifier.verify(request.headers.get("authorization", ""))
+    signed = parts.cookies.authorization(request.scope["headers"], request.method)
+    principal = parts.identity.verifier.verify(signed)
     principal.require(PERSON_SCOPE)
     return principal
 
