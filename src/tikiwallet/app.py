@@ -24,6 +24,7 @@ from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.places import Places
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink, LinkServer
@@ -261,6 +262,7 @@ def _build(
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
+        places=Places() if settings.places_file is None else Places.open(settings.places_file),
         inbox=SandboxInbox(database),
         card_sandbox=gateway,
     )

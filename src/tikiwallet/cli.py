@@ -22,6 +22,7 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity.places import PlacesFileError
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.restore import WriterRuns
@@ -263,6 +264,6 @@ def _run(work: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except (DataDirInUse, EmbeddedServerError, OSError, Problem) as error:
+    except (DataDirInUse, EmbeddedServerError, PlacesFileError, OSError, Problem) as error:
         print(f"tikiwallet: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

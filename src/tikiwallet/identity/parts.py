@@ -18,6 +18,7 @@ from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
+from tikiwallet.identity.sightings import Sightings
 from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
 
 
@@ -35,6 +36,7 @@ class Identity:
     issuer: TokenIssuer
     verifier: TokenVerifier
     revocations: Revocations
+    sightings: Sightings
     hashing: Hashing
 
     @classmethod
@@ -62,6 +64,7 @@ class Identity:
         sessions = Sessions(
             database,
             issuer=tokens,
+            secret=secret,
             revoked=revocations,
             passwords=passwords,
             limits=limits,
@@ -87,14 +90,17 @@ class Identity:
             issuer=tokens,
             verifier=TokenVerifier(keys, issuer, revocations, now=now),
             revocations=revocations,
+            sightings=Sightings(database, now),
             hashing=hashing,
         )
 
     async def start(self) -> None:
         """Begin to follow ended sessions; until then every token is refused as unavailable."""
         await self.revocations.start()
+        self.sightings.start()
 
     async def stop(self) -> None:
-        """Let go of the connection and the hashing threads."""
+        """Let go of the connection and the hashing threads; write when sessions were last used."""
+        await self.sightings.stop()
         await self.revocations.stop()
         self.hashing.close()

@@ -1,5 +1,6 @@
 """Registering, signing in and out."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -10,7 +11,7 @@ from tikiwallet.identity.sessions import RefreshInvalid, RefreshReused
 from tikiwallet.web.api.bodies import UUID, Answer, Body
 from tikiwallet.web.errors import problem_response
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
-from tikiwallet.web.parts import SignedIn, WithParts, address_of
+from tikiwallet.web.parts import SignedIn, WithParts, address_of, device_of
 from tikiwallet.web.tokens_answer import RECEIVER_CODES, Receiver, SignedInAnswer, signed_out
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
@@ -100,9 +101,13 @@ async def register(body: RegisterBody, request: Request, parts: WithParts) -> Re
         *BODY_CODES, *RECEIVER_CODES, "code_wrong", "code_expired", "username_taken"
     ),
 )
-async def verify(body: VerifyBody, receiver: Receiver, parts: WithParts) -> SignedInAnswer:
+async def verify(
+    body: VerifyBody, request: Request, receiver: Receiver, parts: WithParts
+) -> SignedInAnswer:
     """A person comes into being here."""
-    _, tokens = await parts.identity.registration.verify(body.registration_id, body.code)
+    _, tokens = await parts.identity.registration.verify(
+        body.registration_id, body.code, address=address_of(request), device=device_of(request)
+    )
     return receiver.hand_over(tokens)
 
 
@@ -123,7 +128,9 @@ async def login(
     body: LoginBody, request: Request, receiver: Receiver, parts: WithParts
 ) -> SignedInAnswer:
     """An unknown phone and a wrong password get the same answer."""
-    tokens = await parts.identity.sessions.login(body.phone, body.password, address_of(request))
+    tokens = await parts.identity.sessions.login(
+        body.phone, body.password, address_of(request), device=device_of(request)
+    )
     return receiver.hand_over(tokens)
 
 
@@ -146,18 +153,21 @@ async def second_factor(_body: SecondFactorBody, _receiver: Receiver) -> SignedI
 async def refresh(
     body: RefreshBody, request: Request, receiver: Receiver, parts: WithParts
 ) -> Response | SignedInAnswer:
-    """A refresh token that comes back was copied, so the whole sign-in ends. Without one in the
-    body, and with `Tikiwallet-Session: cookie`, the cookie's is taken."""
-    sessions = parts.identity.sessions
+    """A refresh token that comes back was copied, so the whole sign-in ends; only the device whose
+    answer was lost may ask again within ten seconds. Without a token in the body, and with
+    `Tikiwallet-Session: cookie`, the cookie's is taken."""
+    renew = partial(
+        parts.identity.sessions.refresh, address=address_of(request), device=device_of(request)
+    )
     if body.refresh_token is not None:
-        return receiver.hand_over(await sessions.refresh(body.refresh_token))
+        return receiver.hand_over(await renew(body.refresh_token))
     headers = request.scope["headers"]
     token = None if receiver.cookies is None else receiver.cookies.refresh_token(headers)
     if receiver.cookies is None or token is None:
         raise RefreshInvalid("There is no refresh token, neither in the body nor in a cookie")
     cookies = receiver.cookies
     try:
-        tokens = await sessions.refresh(token, lambda session: cookies.check(headers, session))
+        tokens = await renew(token, lambda session: cookies.check(headers, session))
     except (RefreshInvalid, RefreshReused) as problem:
         return signed_out(cookies, problem_response(problem))
     return receiver.hand_over(tokens)
