@@ -7,6 +7,7 @@ from typing import Self
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.clients import Clients
 from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
@@ -30,6 +31,7 @@ class Identity:
     registration: Registration
     sessions: Sessions
     service_tokens: ServiceTokens
+    clients: Clients
     pins: Pins
     passwords: Passwords
     limits: Limits
@@ -84,6 +86,7 @@ class Identity:
             ),
             sessions=sessions,
             service_tokens=ServiceTokens(database, tokens, now),
+            clients=Clients(database, issuer=tokens, revoked=revocations, limits=limits, now=now),
             pins=Pins(database, hashing, secret, now=now),
             passwords=passwords,
             limits=limits,

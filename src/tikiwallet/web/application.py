@@ -7,7 +7,18 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from tikiwallet.web import errors
-from tikiwallet.web.api import auth, dev, docs, health, me, payments, sessions, topups, wallets
+from tikiwallet.web.api import (
+    auth,
+    dev,
+    docs,
+    health,
+    me,
+    oauth,
+    payments,
+    sessions,
+    topups,
+    wallets,
+)
 from tikiwallet.web.app_files import AppFiles
 from tikiwallet.web.edge import Edge
 from tikiwallet.web.headers import of_every_answer
@@ -58,6 +69,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
         wallets.router,
         topups.router,
         payments.router,
+        oauth.router,
         health.router,
         docs.router,
     ]

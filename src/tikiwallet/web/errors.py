@@ -45,6 +45,7 @@ STATUS: Final[dict[str, int]] = {
     "refresh_invalid": 401,
     "refresh_reused": 401,
     "service_token_refused": 422,
+    "client_refused": 422,
     "username_taken": 409,
     "username_invalid": 422,
     "username_reserved": 422,

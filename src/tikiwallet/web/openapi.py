@@ -295,7 +295,16 @@ def build_document(app: FastAPI) -> Json:
             "description": "Set where a sign-in asks for it with `Tikiwallet-Session: cookie`; "
             "`__Host-tw_access` under https. Unsafe calls then carry `X-CSRF-Token`.",
         },
-        "service": {"type": "http", "scheme": "bearer", "description": "`tikiwallet admin token`"},
+        "service": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`tikiwallet admin token`, or `POST /v1/oauth/token`",
+        },
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "`tikiwallet admin client add`",
+        },
     }
     return made
 
