@@ -20,7 +20,9 @@ from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import migrate
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.housekeeping import prune
+from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.places import Places
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink, LinkServer
@@ -35,6 +37,7 @@ from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
+from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.fast import FastLane
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
@@ -251,6 +254,7 @@ def _build(
         database=database,
         ledger=ledger,
         identity=identity,
+        cookies=BrowserCookies(load_server_secret(settings.keys_dir), settings.public_url),
         wallets=wallets,
         directory=directory,
         topups=TopUps(
@@ -260,6 +264,7 @@ def _build(
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
+        places=Places() if settings.places_file is None else Places.open(settings.places_file),
         inbox=SandboxInbox(database),
         card_sandbox=gateway,
     )
@@ -268,6 +273,7 @@ def _build(
         payments=payments,
         directory=directory,
         verifier=identity.verifier,
+        cookies=parts.cookies,
         latencies=latencies,
         rest=build_application(parts),
     )

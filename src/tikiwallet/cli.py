@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +22,8 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.places import PlacesFileError
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.restore import WriterRuns
@@ -37,7 +39,9 @@ cli = typer.Typer(
 )
 admin = typer.Typer(no_args_is_help=True, help="For operators.")
 audit = typer.Typer(no_args_is_help=True, help="Check the log, and prove single rows to strangers.")
+client = typer.Typer(no_args_is_help=True, help="Partners' programs (OAuth 2 clients).")
 cli.add_typer(admin, name="admin")
+admin.add_typer(client, name="client")
 cli.add_typer(audit, name="audit")
 
 
@@ -127,18 +131,68 @@ def admin_token(
 ) -> None:
     """Print an access token for another program. It is shown once."""
 
-    async def run() -> None:
-        settings = _settings()
-        async with wiring.open_database(settings, migrating=False) as dsns:
-            database = await Database.connect(dsns.app, APP)
-            identity = wiring.build_identity(settings, dsns, database)
-            token = await identity.service_tokens.issue_service_token(
+    async def issue(identity: Identity) -> None:
+        print(
+            await identity.service_tokens.issue_service_token(
                 name, set(scope), timedelta(days=days)
             )
-            print(token)
-            await database.close()
+        )
 
-    _run(run())
+    _run(_with_identity(issue))
+
+
+@client.command("add")
+def client_add(
+    name: Annotated[str, typer.Option(help="Whose it is, for the list of clients.")],
+    scope: Annotated[list[str], typer.Option(help="What it may ask for, e.g. balances:read.")],
+) -> None:
+    """Print id and secret of a new client, as JSON. The secret is shown once.
+
+    The program gets its tokens with them: POST /v1/oauth/token, grant_type=client_credentials.
+    """
+
+    async def add(identity: Identity) -> None:
+        made = await identity.clients.add(name, scope)
+        print(json.dumps({"client_id": made.id, "client_secret": made.secret}, indent=2))
+
+    _run(_with_identity(add))
+
+
+@client.command("list")
+def client_list() -> None:
+    """Print the clients, newest first: id, what became of it, scopes, name."""
+
+    async def show(identity: Identity) -> None:
+        for one in await identity.clients.all():
+            state = "works" if one.revoked_at is None else f"ended {one.revoked_at:%Y-%m-%d}"
+            print(f"{one.id}  {state}  {' '.join(sorted(one.scopes))}  {one.name}")
+
+    _run(_with_identity(show))
+
+
+@client.command("revoke")
+def client_revoke(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The client's id.")],
+) -> None:
+    """End a client: no more tokens, and those it has stop to work within a second."""
+
+    async def revoke(identity: Identity) -> None:
+        await identity.clients.revoke(id_)
+        _say(f"{id_} is ended")
+
+    _run(_with_identity(revoke))
+
+
+async def _with_identity(work: Callable[[Identity], Awaitable[None]]) -> None:
+    settings = _settings()
+    async with wiring.open_database(settings, migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP)
+        identity = wiring.build_identity(settings, dsns, database)
+        try:
+            await work(identity)
+        finally:
+            identity.hashing.close()
+            await database.close()
 
 
 @audit.command("verify")
@@ -263,6 +317,6 @@ def _run(work: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except (DataDirInUse, EmbeddedServerError, OSError, Problem) as error:
+    except (DataDirInUse, EmbeddedServerError, PlacesFileError, OSError, Problem) as error:
         print(f"tikiwallet: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -24,6 +24,7 @@ NAMES: Final = (
     "TIKIWALLET_LEDGER_DATABASE_URL",
     "TIKIWALLET_LOG_LEVEL",
     "TIKIWALLET_MIGRATE_URL",
+    "TIKIWALLET_PLACES_FILE",
     "TIKIWALLET_PORT",
     "TIKIWALLET_PUBLIC_URL",
     "TIKIWALLET_RATE_LIMITS",
@@ -58,6 +59,7 @@ class Settings:
     lease_ms: int = 500
     log_level: str = "info"
     cluster_wanted: bool | None = None
+    places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
 
     @property
     def embedded(self) -> bool:
@@ -120,6 +122,7 @@ class Settings:
             cluster_wanted={"on": True, "off": False}.get(
                 reader.choice("TIKIWALLET_CLUSTER", "auto", ("on", "off", "auto"))
             ),
+            places_file=reader.file("TIKIWALLET_PLACES_FILE"),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
         )
         if reader.mistakes:
@@ -183,6 +186,16 @@ class _Reader:
             return None
         if path.exists() and not path.is_dir():
             self.refuse(f"{name}={value} is a file: give the path of a folder")
+        return path
+
+    def file(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        path = Path(value).expanduser().absolute()
+        if not path.is_file():
+            self.refuse(f"{name}={value} is no file")
+            return None
         return path
 
     def number(self, name: str, default: int, low: int, high: int) -> int:

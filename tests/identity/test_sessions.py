@@ -2,19 +2,23 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.identity.hand_clock import HandClock
 from tests.identity.sign_up import PASSWORD, sign_up
 
+from tikiwallet import ids
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.hashing import Cost
+from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.limits import LOGINS_PER_PHONE, NAMES_PER_PERSON, TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.service_tokens import ServiceTokenRefused
 from tikiwallet.identity.sessions import (
+    LOST_ANSWER,
     InvalidCredentials,
     RefreshInvalid,
     RefreshReused,
@@ -85,7 +89,7 @@ async def test_an_older_hash_is_renewed_at_login(
 
 
 async def test_a_second_factor_is_asked_for_after_the_password(
-    identity: Identity, tokens: Tokens, database: Database
+    identity: Identity, tokens: Tokens, database: Database, tmp_path: Path
 ) -> None:
     class Everybody:
         async def challenge(self, person: int) -> str | None:
@@ -94,6 +98,7 @@ async def test_a_second_factor_is_asked_for_after_the_password(
     sessions = Sessions(
         database,
         issuer=identity.issuer,
+        secret=load_server_secret(tmp_path / "keys"),
         revoked=identity.revocations,
         passwords=identity.passwords,
         limits=identity.limits,
@@ -131,17 +136,157 @@ async def test_reuse_ends_the_family(identity: Identity, tokens: Tokens) -> None
     await identity.sessions.refresh(other.refresh_token)
 
 
-async def test_one_refresh_token_used_twice_at_once(identity: Identity, tokens: Tokens) -> None:
+async def test_a_token_used_twice_at_once_has_one_successor(
+    identity: Identity, tokens: Tokens
+) -> None:
     answers = await asyncio.gather(
-        *(identity.sessions.refresh(tokens.refresh_token) for _ in range(4)),
-        return_exceptions=True,
+        *(identity.sessions.refresh(tokens.refresh_token) for _ in range(4))
     )
-    assert sum(isinstance(answer, Tokens) for answer in answers) == 1
-    assert sum(isinstance(answer, RefreshReused) for answer in answers) == 1
-    assert sum(isinstance(answer, RefreshInvalid) for answer in answers) == 2
-    (won,) = (answer for answer in answers if isinstance(answer, Tokens))
-    with pytest.raises(RefreshInvalid):
-        await identity.sessions.refresh(won.refresh_token)
+    assert len({answer.refresh_token for answer in answers}) == 1
+    for answer in answers:
+        identity.verifier.verify(f"Bearer {answer.access_token}")
+    following = await identity.sessions.refresh(answers[0].refresh_token)
+    assert following.refresh_token != answers[0].refresh_token
+
+
+class TestALostAnswer:
+    """The device that refreshed never heard of it and asks again; so may a thief."""
+
+    async def test_the_same_device_gets_the_same_token(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        lost = await identity.sessions.refresh(tokens.refresh_token)
+        hand_clock.advance(9)
+        again = await identity.sessions.refresh(tokens.refresh_token)
+        assert again.refresh_token == lost.refresh_token
+        assert again.session_id == tokens.session_id
+        await identity.sessions.refresh(again.refresh_token)
+
+    async def test_but_not_later(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        following = await identity.sessions.refresh(tokens.refresh_token)
+        hand_clock.advance(LOST_ANSWER.total_seconds())
+        await self._is_ended(identity, tokens, following)
+
+    async def test_not_once_the_next_token_was_used(
+        self, identity: Identity, tokens: Tokens
+    ) -> None:
+        following = await identity.sessions.refresh(tokens.refresh_token)
+        following = await identity.sessions.refresh(following.refresh_token)
+        await self._is_ended(identity, tokens, following)
+
+    async def test_not_from_another_device(self, identity: Identity, tokens: Tokens) -> None:
+        following = await identity.sessions.refresh(tokens.refresh_token)
+        await self._is_ended(identity, tokens, following, device="Chrome · Windows")
+
+    async def test_not_after_signing_out(self, identity: Identity, tokens: Tokens) -> None:
+        await identity.sessions.refresh(tokens.refresh_token)
+        await identity.sessions.logout(session_of(identity, tokens))
+        with pytest.raises(RefreshInvalid):
+            await identity.sessions.refresh(tokens.refresh_token)
+
+    async def test_an_old_thief_is_found_out_at_the_next_refresh(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        # The thief asked within the time; from then on both hold the same token.
+        mine = await identity.sessions.refresh(tokens.refresh_token)
+        theirs = await identity.sessions.refresh(tokens.refresh_token)
+        hand_clock.advance(3_600)
+        later = await identity.sessions.refresh(theirs.refresh_token)
+        hand_clock.advance(3_600)
+        await self._is_ended(identity, mine, later)
+
+    async def _is_ended(
+        self, identity: Identity, used: Tokens, newest: Tokens, device: str = ""
+    ) -> None:
+        with pytest.raises(RefreshReused):
+            await identity.sessions.refresh(used.refresh_token, device=device)
+        with pytest.raises(RefreshInvalid):
+            await identity.sessions.refresh(newest.refresh_token)
+        with pytest.raises(TokenRevoked):
+            identity.verifier.verify(f"Bearer {newest.access_token}")
+
+
+async def test_whoever_may_not_refresh_uses_nothing_up(identity: Identity, tokens: Tokens) -> None:
+    asked: list[str] = []
+
+    def refuse(session: str) -> None:
+        asked.append(session)
+        raise NotFound
+
+    with pytest.raises(NotFound):
+        await identity.sessions.refresh(tokens.refresh_token, refuse)
+    assert asked == [tokens.session_id]
+    await identity.sessions.refresh(tokens.refresh_token)
+
+
+class TestTheList:
+    PHONE = "Firefox · Android"
+
+    async def test_it_tells_with_what_from_where_how_and_when(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        person = identity.verifier.verify(f"Bearer {tokens.access_token}").person
+        hand_clock.advance(60)
+        await identity.sessions.login(ANA, PASSWORD, "192.0.2.7", device=self.PHONE)
+        newest, first = await identity.sessions.of(person)
+        assert (newest.device, newest.address, newest.method) == (
+            self.PHONE,
+            "192.0.2.7",
+            "password",
+        )
+        assert (first.device, first.address, first.method) == ("", None, "sms")
+        assert newest.created_at - first.created_at == timedelta(seconds=60)
+        assert first.last_seen_at == first.created_at
+        assert ids.write_uuid(first.id) == tokens.session_id
+
+    async def test_use_is_written_for_many_at_once(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        person = identity.verifier.verify(f"Bearer {tokens.access_token}").person
+        session = session_of(identity, tokens)
+        hand_clock.advance(300)
+        for noted in (session, session, b"\0" * 16):
+            identity.sightings.note(noted)
+        await identity.sightings.write()
+        [seen] = await identity.sessions.of(person)
+        assert seen.last_seen_at - seen.created_at == timedelta(seconds=300)
+        hand_clock.advance(300)
+        await identity.sightings.write()
+        assert await identity.sessions.of(person) == [seen]
+
+    async def test_a_refresh_is_a_use(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        person = identity.verifier.verify(f"Bearer {tokens.access_token}").person
+        hand_clock.advance(3_600)
+        await identity.sessions.refresh(tokens.refresh_token, address="2001:db8::1")
+        [seen] = await identity.sessions.of(person)
+        assert seen.last_seen_at - seen.created_at == timedelta(hours=1)
+        assert seen.address == "2001:db8::1"
+
+    async def test_only_what_holds_is_told(
+        self, identity: Identity, tokens: Tokens, hand_clock: HandClock
+    ) -> None:
+        person = identity.verifier.verify(f"Bearer {tokens.access_token}").person
+        ended = await identity.sessions.login(ANA, PASSWORD)
+        await identity.sessions.logout(session_of(identity, ended))
+        assert len(await identity.sessions.of(person)) == 1
+        assert await identity.sessions.of(person + 1) == []
+        hand_clock.advance(30 * 86_400)
+        assert await identity.sessions.of(person) == []
+
+    async def test_one_ends_ones_own_only(self, identity: Identity, tokens: Tokens) -> None:
+        principal = identity.verifier.verify(f"Bearer {tokens.access_token}")
+        with pytest.raises(NotFound):
+            await identity.sessions.end_own(principal.person + 1, principal.session, "x")
+        identity.verifier.verify(f"Bearer {tokens.access_token}")
+        await identity.sessions.end_own(principal.person, principal.session, "x")
+        with pytest.raises(TokenRevoked):
+            identity.verifier.verify(f"Bearer {tokens.access_token}")
+        with pytest.raises(NotFound):
+            await identity.sessions.end_own(principal.person, principal.session, "x")
 
 
 @pytest.mark.parametrize("token", ["", "x" * 43, "é" * 43, "\ud800" * 43, "x" * 100_000])

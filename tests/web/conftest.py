@@ -13,12 +13,14 @@ from tests.wallets.stack import Stack, running_stack
 from tikiwallet.config import Settings
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
+from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.web.application import build_application
+from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 
@@ -78,6 +80,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
         database=stack.database,
         ledger=stack.ledger,
         identity=identity,
+        cookies=BrowserCookies(load_server_secret(settings.keys_dir), settings.public_url),
         wallets=stack.wallets,
         directory=stack.directory,
         topups=TopUps(

@@ -7,6 +7,7 @@ from typing import Self
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.clients import Clients
 from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
@@ -18,6 +19,7 @@ from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
+from tikiwallet.identity.sightings import Sightings
 from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
 
 
@@ -29,12 +31,14 @@ class Identity:
     registration: Registration
     sessions: Sessions
     service_tokens: ServiceTokens
+    clients: Clients
     pins: Pins
     passwords: Passwords
     limits: Limits
     issuer: TokenIssuer
     verifier: TokenVerifier
     revocations: Revocations
+    sightings: Sightings
     hashing: Hashing
 
     @classmethod
@@ -62,6 +66,7 @@ class Identity:
         sessions = Sessions(
             database,
             issuer=tokens,
+            secret=secret,
             revoked=revocations,
             passwords=passwords,
             limits=limits,
@@ -81,20 +86,24 @@ class Identity:
             ),
             sessions=sessions,
             service_tokens=ServiceTokens(database, tokens, now),
+            clients=Clients(database, issuer=tokens, revoked=revocations, limits=limits, now=now),
             pins=Pins(database, hashing, secret, now=now),
             passwords=passwords,
             limits=limits,
             issuer=tokens,
             verifier=TokenVerifier(keys, issuer, revocations, now=now),
             revocations=revocations,
+            sightings=Sightings(database, now),
             hashing=hashing,
         )
 
     async def start(self) -> None:
         """Begin to follow ended sessions; until then every token is refused as unavailable."""
         await self.revocations.start()
+        self.sightings.start()
 
     async def stop(self) -> None:
-        """Let go of the connection and the hashing threads."""
+        """Let go of the connection and the hashing threads; write when sessions were last used."""
+        await self.sightings.stop()
         await self.revocations.stop()
         self.hashing.close()

@@ -87,7 +87,9 @@ class Registration:
         await self._sender.send_code(phone, None if known else code, purpose)
         return id
 
-    async def verify(self, registration_id: str, code: str) -> tuple[Person, Tokens]:
+    async def verify(
+        self, registration_id: str, code: str, *, address: str | None = None, device: str = ""
+    ) -> tuple[Person, Tokens]:
         """Finish with the code that was sent: the new person, signed in. Raises `CodeWrong`,
         `CodeExpired`, and `UsernameTaken` when a late code lost its reservation."""
         raw = ids.read_uuid(registration_id)
@@ -113,7 +115,9 @@ class Registration:
                 await connection.execute(
                     "DELETE FROM identity.reservation WHERE username = $1", person.username
                 )
-                tokens = await self._sessions.open(connection, person.id)
+                tokens = await self._sessions.open(
+                    connection, person.id, method="sms", address=address, device=device
+                )
         except asyncpg.UniqueViolationError as violation:
             if violation.constraint_name == "person_username":
                 raise UsernameTaken from None

@@ -61,8 +61,9 @@ class ServiceTokens:
         created_at = clock.from_us(self._now())
         await self._database.execute(
             """
-            INSERT INTO identity.session (id, service, scopes, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO identity.session
+                (id, service, scopes, created_at, expires_at, last_seen_at, method)
+            VALUES ($1, $2, $3, $4, $5, $4, 'service')
             """,
             ids.write_uuid(session),
             name,

@@ -1,10 +1,14 @@
 """Sessions: sign in, rotate refresh tokens, sign out.
 
 A session is one sign-in and the family of refresh tokens that follow from it. Each works once;
-one that comes back was copied, and ends the family.
+one that comes back was copied, and ends the family. Only a device whose answer was lost may ask
+again at once, and gets the same next token: each follows from the one before, by a keyed hash, so
+that no token is ever kept.
 """
 
+import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +17,9 @@ from typing import Final, Protocol
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.errors import Problem
+from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity import phones, revocations
+from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import (
     LOGINS_PER_ADDRESS,
     LOGINS_PER_PHONE,
@@ -29,6 +34,9 @@ from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
 # A phone that is not used for a month signs in anew; so does everyone twice a year.
 REFRESH_LIFETIME: Final = timedelta(days=30)
 SESSION_LIFETIME: Final = timedelta(days=180)
+# How long after a refresh its answer may still be asked for again.
+LOST_ANSWER: Final = timedelta(seconds=10)
+MOST_SHOWN: Final = 100
 _ACCESS_LIFETIME: Final = timedelta(seconds=ACCESS_SECONDS)
 _REFRESH_LETTERS: Final = 43
 
@@ -65,22 +73,38 @@ class SecondFactors(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a sign-in yields; `expires_in` is that of the access token, in seconds."""
+    """What a sign-in yields; `expires_in` is the access token's, in seconds. `session_id` is a
+    UUID as it is written."""
 
     person_id: str
+    session_id: str
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int = ACCESS_SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One of a person's sign-ins that still holds. `method` is how it was made; `device` may be
+    empty and `address` None where that is not known."""
+
+    id: bytes
+    device: str
+    address: str | None
+    method: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
 class Sessions:
-    """Opens, continues and ends sessions."""
+    """Opens, lists, continues and ends sessions."""
 
     def __init__(
         self,
         database: Database,
         *,
         issuer: TokenIssuer,
+        secret: ServerSecret,
         revoked: Revocations,
         passwords: Passwords,
         limits: Limits,
@@ -89,13 +113,16 @@ class Sessions:
     ) -> None:
         self._database = database
         self._issuer = issuer
+        self._refresh_key = secret.subkey("refresh")
         self._revoked = revoked
         self._passwords = passwords
         self._limits = limits
         self._second_factors = second_factors
         self._now = now
 
-    async def login(self, phone: str, password: str, address: str | None = None) -> Tokens:
+    async def login(
+        self, phone: str, password: str, address: str | None = None, *, device: str = ""
+    ) -> Tokens:
         """Sign in. Unknown phones and wrong passwords get one answer after the same work. Raises
         `InvalidCredentials`, `SecondFactorRequired`, `TooManyRequests`, `PhoneInvalid`,
         `Overloaded`."""
@@ -120,60 +147,88 @@ class Sessions:
             if challenge is not None:
                 raise SecondFactorRequired(challenge_id=challenge)
         async with self._database.transaction() as connection:
-            return await self.open(connection, person)
+            return await self.open(connection, person, address=address, device=device)
 
-    async def open(self, connection: AnyConnection, person: int) -> Tokens:
-        """A new session of `person`, in the caller's database transaction."""
+    async def open(
+        self,
+        connection: AnyConnection,
+        person: int,
+        *,
+        method: str = "password",
+        address: str | None = None,
+        device: str = "",
+    ) -> Tokens:
+        """A new session of `person`, in the caller's database transaction. `method` says how the
+        person showed who they are; `device` is what they would call theirs."""
         session = ids.new_uuid7()
         at = clock.from_us(self._now())
         await connection.execute(
             """
-            INSERT INTO identity.session (id, person, scopes, created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO identity.session
+                (id, person, scopes, created_at, expires_at, last_seen_at, method, address, device)
+            VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8)
             """,
             ids.write_uuid(session),
             person,
             [PERSON_SCOPE],
             at,
             at + SESSION_LIFETIME,
+            method,
+            address,
+            device,
         )
-        return await self._continue(connection, person, session, at, at + SESSION_LIFETIME)
+        token = secrets.token_urlsafe(32)
+        await _keep(connection, session, token, min(REFRESH_LIFETIME, SESSION_LIFETIME) + at)
+        return self._tokens(person, session, token)
 
-    async def refresh(self, refresh_token: str) -> Tokens:
-        """New tokens for the ones before. Raises `RefreshInvalid` (unknown, too old, ended) and
+    async def refresh(
+        self,
+        refresh_token: str,
+        allow: Callable[[str], None] | None = None,
+        *,
+        address: str | None = None,
+        device: str = "",
+    ) -> Tokens:
+        """New tokens for the ones before. `allow` is told the session's id before anything changes,
+        and may raise. The same `device` may ask again within `LOST_ANSWER`, as long as the next
+        token was not used: it gets that one. Raises `RefreshInvalid` (unknown, too old, ended) and
         `RefreshReused`, after which the whole session has ended."""
         if len(refresh_token) != _REFRESH_LETTERS:
             raise RefreshInvalid
-        hash = _hash(refresh_token)
         at = clock.from_us(self._now())
         async with self._database.transaction() as connection:
             # Whoever comes second waits here for the first, and then sees a used token.
             row = await connection.fetchrow(
                 """
-                SELECT r.session, r.used_at, r.expires_at, s.person, s.revoked_at,
+                SELECT r.session, r.used_at, r.expires_at, s.person, s.revoked_at, s.device,
                     s.expires_at AS session_expires_at
                 FROM identity.refresh r JOIN identity.session s ON s.id = r.session
                 WHERE r.hash = $1
                 FOR UPDATE
                 """,
-                hash,
+                _hash(refresh_token),
             )
             if row is None or row["revoked_at"] is not None:
                 raise RefreshInvalid
+            session: bytes = row["session"].bytes
+            if allow is not None:
+                allow(ids.write_uuid(session))
+            ends: datetime = row["session_expires_at"]
+            following = self._following(refresh_token)
             if row["used_at"] is None:
-                if min(row["expires_at"], row["session_expires_at"]) <= at:
+                if min(row["expires_at"], ends) <= at:
                     raise RefreshInvalid
                 await connection.execute(
-                    "UPDATE identity.refresh SET used_at = $2 WHERE hash = $1", hash, at
-                )
-                return await self._continue(
-                    connection,
-                    row["person"],
-                    row["session"].bytes,
+                    "UPDATE identity.refresh SET used_at = $2 WHERE hash = $1",
+                    _hash(refresh_token),
                     at,
-                    row["session_expires_at"],
                 )
-            session: bytes = row["session"].bytes
+                await _keep(connection, session, following, min(at + REFRESH_LIFETIME, ends))
+                await _see(connection, session, at, address)
+                return self._tokens(row["person"], session, following)
+            lost = row["used_at"] + LOST_ANSWER > at and row["device"] == device and at < ends
+            if lost and await _is_unused(connection, following):
+                return self._tokens(row["person"], session, following)
             until = await self._end(connection, session, "refresh_reused", at)
         self._know(session, until)
         raise RefreshReused
@@ -183,10 +238,34 @@ class Sessions:
         one that does not exist, changes nothing."""
         await self.end(session, "logout")
 
-    async def end(self, session: bytes, why: str) -> bool:
-        """End a session for a reason (`logout`, `admin`, ...); False when it was not open."""
+    async def of(self, person: int) -> list[OpenSession]:
+        """The sign-ins of `person` that still hold, those in use first; at most `MOST_SHOWN`."""
+        rows = await self._database.fetch(
+            """
+            SELECT s.id, s.device, s.address, s.method, s.created_at, s.last_seen_at
+            FROM identity.session s
+            JOIN identity.refresh r ON r.session = s.id AND r.used_at IS NULL
+            WHERE s.person = $1 AND s.revoked_at IS NULL AND least(s.expires_at, r.expires_at) > $2
+            ORDER BY s.last_seen_at DESC, s.id DESC
+            LIMIT $3
+            """,
+            person,
+            clock.from_us(self._now()),
+            MOST_SHOWN,
+        )
+        return [OpenSession(row["id"].bytes, *row[1:]) for row in rows]
+
+    async def end_own(self, person: int, session: bytes, why: str) -> None:
+        """End one of `person`'s sessions. Raises `NotFound` when they have no such open one."""
+        if not await self.end(session, why, person):
+            raise NotFound("You have no such sign-in, or it was ended already")
+
+    async def end(self, session: bytes, why: str, person: int | None = None) -> bool:
+        """End a session (of `person`, if given) for a reason (`logout`, `admin`, ...); False when
+        it was not open."""
+        at = clock.from_us(self._now())
         async with self._database.transaction() as connection:
-            until = await self._end(connection, session, why, clock.from_us(self._now()))
+            until = await self._end(connection, session, why, at, person)
         self._know(session, until)
         return until is not None
 
@@ -217,17 +296,23 @@ class Sessions:
             self._revoked.add(session, until)
 
     async def _end(
-        self, connection: AnyConnection, session: bytes, why: str, at: datetime
+        self,
+        connection: AnyConnection,
+        session: bytes,
+        why: str,
+        at: datetime,
+        person: int | None = None,
     ) -> datetime | None:
         row = await connection.fetchrow(
             """
             UPDATE identity.session SET revoked_at = $2, revoked_why = $3
-            WHERE id = $1 AND revoked_at IS NULL
+            WHERE id = $1 AND revoked_at IS NULL AND ($4::bigint IS NULL OR person = $4)
             RETURNING service, expires_at
             """,
             ids.write_uuid(session),
             at,
             why,
+            person,
         )
         if row is None:
             return None
@@ -238,23 +323,17 @@ class Sessions:
         await revocations.record(connection, session, until)
         return until
 
-    async def _continue(
-        self,
-        connection: AnyConnection,
-        person: int,
-        session: bytes,
-        at: datetime,
-        session_expires_at: datetime,
-    ) -> Tokens:
-        token = secrets.token_urlsafe(32)
-        await connection.execute(
-            "INSERT INTO identity.refresh (hash, session, expires_at) VALUES ($1, $2, $3)",
-            _hash(token),
+    def _tokens(self, person: int, session: bytes, refresh_token: str) -> Tokens:
+        return Tokens(
+            ids.write_id("p", person),
             ids.write_uuid(session),
-            min(at + REFRESH_LIFETIME, session_expires_at),
+            self._issuer.for_person(person, session),
+            refresh_token,
         )
-        access = self._issuer.for_person(person, session)
-        return Tokens(ids.write_id("p", person), access, token)
+
+    def _following(self, refresh_token: str) -> str:
+        digest = hmac.digest(self._refresh_key, refresh_token.encode(errors="replace"), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     async def _renew_hash(self, person: int, encoded: str, password: str) -> None:
         renewed = await self._passwords.hash(password)
@@ -264,6 +343,37 @@ class Sessions:
             encoded,
             renewed,
         )
+
+
+async def _keep(connection: AnyConnection, session: bytes, token: str, until: datetime) -> None:
+    await connection.execute(
+        "INSERT INTO identity.refresh (hash, session, expires_at) VALUES ($1, $2, $3)",
+        _hash(token),
+        ids.write_uuid(session),
+        until,
+    )
+
+
+async def _see(
+    connection: AnyConnection, session: bytes, at: datetime, address: str | None
+) -> None:
+    await connection.execute(
+        """
+        UPDATE identity.session SET last_seen_at = $2, address = coalesce($3, address)
+        WHERE id = $1
+        """,
+        ids.write_uuid(session),
+        at,
+        address,
+    )
+
+
+async def _is_unused(connection: AnyConnection, token: str) -> bool:
+    unused: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM identity.refresh WHERE hash = $1 AND used_at IS NULL)",
+        _hash(token),
+    )
+    return unused
 
 
 def _hash(refresh_token: str) -> bytes:

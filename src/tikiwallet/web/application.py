@@ -7,18 +7,40 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from tikiwallet.web import errors
-from tikiwallet.web.api import auth, dev, docs, health, me, payments, topups, wallets
+from tikiwallet.web.api import (
+    auth,
+    dev,
+    docs,
+    health,
+    me,
+    oauth,
+    payments,
+    sessions,
+    topups,
+    wallets,
+)
+from tikiwallet.web.app_files import AppFiles
 from tikiwallet.web.edge import Edge
+from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.openapi import build_document
+from tikiwallet.web.pages import Pages
 from tikiwallet.web.parts import Parts
 
 
-def build_application(parts: Parts, routers: Sequence[APIRouter] = ()) -> ASGIApp:
-    """The ASGI application over `parts`; `routers` come on top of this package's own.
+def build_application(
+    parts: Parts, routers: Sequence[APIRouter] = (), app_files: AppFiles | None = None
+) -> ASGIApp:
+    """The ASGI application over `parts`; `routers` come on top of this package's own, `app_files`
+    in place of the package's phone app.
 
-    Starting and stopping the parts is their owner's: there is no lifespan here.
+    Starting and stopping the parts is their owner's: there is no lifespan here. Raises
+    AppFilesError.
     """
-    return Edge(build_api(parts, routers), parts.latencies)
+    sandbox = parts.settings.sandbox and parts.inbox is not None
+    pages = Pages(
+        app_files or AppFiles.read(sandbox=sandbox), build_api(parts, routers), dev_page=sandbox
+    )
+    return Edge(pages, parts.latencies, of_every_answer(parts.settings.public_url))
 
 
 def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -43,9 +65,11 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
     chosen = [
         auth.router,
         me.router,
+        sessions.router,
         wallets.router,
         topups.router,
         payments.router,
+        oauth.router,
         health.router,
         docs.router,
     ]

@@ -5,21 +5,23 @@ Plain ASGI. The fast lane, which goes around this, uses the same functions.
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tikiwallet import ids, logs
+from tikiwallet.web import headers as security
 from tikiwallet.web.errors import BodyTooLarge, InternalError, render
+from tikiwallet.web.headers import CSP, INERT, Header
 from tikiwallet.web.metrics import Latencies
 
 BODY_MAX: Final = 65_536
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NO_STORE: Final = (b"cache-control", b"no-store")
-NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_SNIFF: Final = security.NO_SNIFF
 _UNMATCHED: Final = "unmatched"
 _log = logs.get("web")
 
@@ -44,9 +46,12 @@ def announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 class Edge:
     """Wraps an ASGI application. Bodies above `BODY_MAX` are refused, read or announced."""
 
-    def __init__(self, app: ASGIApp, latencies: Latencies) -> None:
+    def __init__(
+        self, app: ASGIApp, latencies: Latencies, always: Sequence[Header] = (NO_SNIFF,)
+    ) -> None:
         self.app = app
         self._latencies = latencies
+        self._always = always
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -54,7 +59,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         begun = time.perf_counter()
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._always)
         token = logs.request_id.set(answer.request_id)
         try:
             await self._serve(scope, receive, answer)
@@ -91,11 +96,12 @@ class Edge:
 class _Answer:
     """Sends the application's answer with the headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, always: Sequence[Header]) -> None:
         self.request_id = request_id_of(scope["headers"])
         self.status = 0  # until the answer begins
         self._private = scope["path"].startswith(("/v1/", "/dev/"))
         self._send = send
+        self._always = always
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -103,8 +109,10 @@ class _Answer:
             headers = [
                 *message.get("headers", ()),
                 (REQUEST_ID_HEADER, self.request_id.encode()),
-                NO_SNIFF,
+                *self._always,
             ]
+            if all(name != CSP for name, _ in headers):
+                headers.append(INERT)
             if self._private:
                 headers.append(NO_STORE)
             message = {**message, "headers": headers}

@@ -19,13 +19,14 @@ from tikiwallet.web.errors import MEDIA_TYPE, STATUS
 Json = dict[str, Any]
 
 # Members of a FastAPI route's `openapi_extra`.
-SIGNED_IN: Final[Json] = {"security": [{"person": []}]}
+SIGNED_IN: Final[Json] = {"security": [{"person": []}, {"browser": []}]}
 TOKEN_CODES: Final = (
     "token_missing",
     "token_invalid",
     "token_expired",
     "token_revoked",
     "scope_missing",
+    "csrf_failed",
     "sign_in_unavailable",
 )
 KEY_CODES: Final = (
@@ -108,7 +109,7 @@ def operation(
         content = {"application/json": {"schema": _ref(body)}}
         described["requestBody"] = {"required": True, "content": content}
     if security is not None:
-        described["security"] = [{security: []}]
+        described["security"] = SIGNED_IN["security"] if security == "person" else [{security: []}]
     return described
 
 
@@ -287,7 +288,23 @@ def build_document(app: FastAPI) -> Json:
         schemas.pop(unused, None)
     components["securitySchemes"] = {
         "person": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-        "service": {"type": "http", "scheme": "bearer", "description": "`tikiwallet admin token`"},
+        "browser": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "tw_access",
+            "description": "Set where a sign-in asks for it with `Tikiwallet-Session: cookie`; "
+            "`__Host-tw_access` under https. Unsafe calls then carry `X-CSRF-Token`.",
+        },
+        "service": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "`tikiwallet admin token`, or `POST /v1/oauth/token`",
+        },
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "`tikiwallet admin client add`",
+        },
     }
     return made
 

@@ -1,7 +1,7 @@
 """What the routes work with, wired by `app.py`, and how a route gets at it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 from tikiwallet.config import Settings
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.places import Places
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
@@ -18,6 +19,8 @@ from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
+from tikiwallet.web.cookies import BrowserCookies
+from tikiwallet.web.devices import describe
 from tikiwallet.web.metrics import Latencies
 
 
@@ -38,6 +41,7 @@ class Parts:
     database: Database
     ledger: Ledger
     identity: Identity
+    cookies: BrowserCookies
     wallets: Wallets
     directory: WalletDirectory
     topups: TopUps
@@ -45,6 +49,7 @@ class Parts:
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
+    places: Places = field(default_factory=Places)
     inbox: SandboxInbox | None = None
     card_sandbox: SandboxGateway | None = None
 
@@ -56,11 +61,13 @@ async def parts_of(request: Request) -> Parts:
 
 
 async def person_of(request: Request) -> Principal:
-    """The person who signed `request`. Raises the problems of `TokenVerifier.verify`, and
-    ScopeMissing for a service's token."""
+    """The person who signed `request`, by header or by cookie. Raises the problems of
+    `TokenVerifier.verify`, ScopeMissing for a service's token, CsrfFailed."""
     parts = await parts_of(request)
-    principal = parts.identity.verifier.verify(request.headers.get("authorization", ""))
+    signed = parts.cookies.authorization(request.scope["headers"], request.method)
+    principal = parts.identity.verifier.verify(signed)
     principal.require(PERSON_SCOPE)
+    parts.identity.sightings.note(principal.session)
     return principal
 
 
@@ -71,3 +78,8 @@ SignedIn = Annotated[Principal, Depends(person_of)]
 def address_of(request: Request) -> str | None:
     """The address that a request came from; limits count by it."""
     return None if request.client is None else request.client.host
+
+
+def device_of(request: Request) -> str:
+    """What the person behind a request may call their device; empty when nothing is known."""
+    return describe(request.headers.get("user-agent", ""))

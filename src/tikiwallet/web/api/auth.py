@@ -1,15 +1,18 @@
 """Registering, signing in and out."""
 
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from tikiwallet.errors import Problem
-from tikiwallet.identity.sessions import Tokens
+from tikiwallet.identity.sessions import RefreshInvalid, RefreshReused
 from tikiwallet.web.api.bodies import UUID, Answer, Body
+from tikiwallet.web.errors import problem_response
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
-from tikiwallet.web.parts import SignedIn, WithParts, address_of
+from tikiwallet.web.parts import SignedIn, WithParts, address_of, device_of
+from tikiwallet.web.tokens_answer import RECEIVER_CODES, Receiver, SignedInAnswer, signed_out
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"])
 
@@ -61,19 +64,9 @@ class SecondFactorBody(Body):
 
 
 class RefreshBody(Body):
-    """The newest refresh token of a sign-in; each works once."""
+    """The newest refresh token of a sign-in; each works once. A browser's is in its cookie."""
 
-    refresh_token: Annotated[str, Field(min_length=1, max_length=200)]
-
-
-class TokensAnswer(Answer):
-    """`expires_in` seconds from now the access token ends; the refresh token gets the next."""
-
-    person_id: str
-    access_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  RFC 6750's word, no secret
-    expires_in: int
-    refresh_token: str
+    refresh_token: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 @router.post(
@@ -104,12 +97,18 @@ async def register(body: RegisterBody, request: Request, parts: WithParts) -> Re
     "/verify",
     status_code=201,
     summary="Finish registering with the code; you are signed in",
-    responses=problems(*BODY_CODES, "code_wrong", "code_expired", "username_taken"),
+    responses=problems(
+        *BODY_CODES, *RECEIVER_CODES, "code_wrong", "code_expired", "username_taken"
+    ),
 )
-async def verify(body: VerifyBody, parts: WithParts) -> TokensAnswer:
+async def verify(
+    body: VerifyBody, request: Request, receiver: Receiver, parts: WithParts
+) -> SignedInAnswer:
     """A person comes into being here."""
-    _, tokens = await parts.identity.registration.verify(body.registration_id, body.code)
-    return _answer(tokens)
+    _, tokens = await parts.identity.registration.verify(
+        body.registration_id, body.code, address=address_of(request), device=device_of(request)
+    )
+    return receiver.hand_over(tokens)
 
 
 @router.post(
@@ -117,6 +116,7 @@ async def verify(body: VerifyBody, parts: WithParts) -> TokensAnswer:
     summary="Sign in",
     responses=problems(
         *BODY_CODES,
+        *RECEIVER_CODES,
         "invalid_credentials",
         "second_factor_required",
         "phone_invalid",
@@ -124,18 +124,22 @@ async def verify(body: VerifyBody, parts: WithParts) -> TokensAnswer:
         "overloaded",
     ),
 )
-async def login(body: LoginBody, request: Request, parts: WithParts) -> TokensAnswer:
+async def login(
+    body: LoginBody, request: Request, receiver: Receiver, parts: WithParts
+) -> SignedInAnswer:
     """An unknown phone and a wrong password get the same answer."""
-    tokens = await parts.identity.sessions.login(body.phone, body.password, address_of(request))
-    return _answer(tokens)
+    tokens = await parts.identity.sessions.login(
+        body.phone, body.password, address_of(request), device=device_of(request)
+    )
+    return receiver.hand_over(tokens)
 
 
 @router.post(
     "/second-factor",
     summary="Answer the challenge of a sign-in",
-    responses=problems(*BODY_CODES, "second_factor_unknown"),
+    responses=problems(*BODY_CODES, *RECEIVER_CODES, "second_factor_unknown"),
 )
-async def second_factor(_body: SecondFactorBody) -> TokensAnswer:
+async def second_factor(_body: SecondFactorBody, _receiver: Receiver) -> SignedInAnswer:
     """Nobody has a second factor yet, so no challenge was ever made and none is known."""
     raise SecondFactorUnknown
 
@@ -143,11 +147,30 @@ async def second_factor(_body: SecondFactorBody) -> TokensAnswer:
 @router.post(
     "/refresh",
     summary="Get the next tokens of a sign-in",
-    responses=problems(*BODY_CODES, "refresh_invalid", "refresh_reused"),
+    responses=problems(*BODY_CODES, *RECEIVER_CODES, "refresh_invalid", "refresh_reused"),
+    response_model=SignedInAnswer,
 )
-async def refresh(body: RefreshBody, parts: WithParts) -> TokensAnswer:
-    """A refresh token that comes back was copied, so the whole sign-in ends."""
-    return _answer(await parts.identity.sessions.refresh(body.refresh_token))
+async def refresh(
+    body: RefreshBody, request: Request, receiver: Receiver, parts: WithParts
+) -> Response | SignedInAnswer:
+    """A refresh token that comes back was copied, so the whole sign-in ends; only the device whose
+    answer was lost may ask again within ten seconds. Without a token in the body, and with
+    `Tikiwallet-Session: cookie`, the cookie's is taken."""
+    renew = partial(
+        parts.identity.sessions.refresh, address=address_of(request), device=device_of(request)
+    )
+    if body.refresh_token is not None:
+        return receiver.hand_over(await renew(body.refresh_token))
+    headers = request.scope["headers"]
+    token = None if receiver.cookies is None else receiver.cookies.refresh_token(headers)
+    if receiver.cookies is None or token is None:
+        raise RefreshInvalid("There is no refresh token, neither in the body nor in a cookie")
+    cookies = receiver.cookies
+    try:
+        tokens = await renew(token, lambda session: cookies.check(headers, session))
+    except (RefreshInvalid, RefreshReused) as problem:
+        return signed_out(cookies, problem_response(problem))
+    return receiver.hand_over(tokens)
 
 
 @router.post(
@@ -158,15 +181,6 @@ async def refresh(body: RefreshBody, parts: WithParts) -> TokensAnswer:
     openapi_extra=SIGNED_IN,
 )
 async def logout(principal: SignedIn, parts: WithParts) -> Response:
-    """Its tokens stop to work within a second."""
+    """Its tokens stop to work within a second, and a browser forgets its cookies."""
     await parts.identity.sessions.logout(principal.session)
-    return Response(status_code=204)
-
-
-def _answer(tokens: Tokens) -> TokensAnswer:
-    return TokensAnswer(
-        person_id=tokens.person_id,
-        access_token=tokens.access_token,
-        expires_in=tokens.expires_in,
-        refresh_token=tokens.refresh_token,
-    )
+    return signed_out(parts.cookies, Response(status_code=204))
