@@ -1,5 +1,5 @@
 # Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
-.PHONY: run test soak check format bench lock clean
+.PHONY: run test soak check app-check format bench lock clean
 BIN := .venv/bin
 
 run:
@@ -22,6 +22,11 @@ check:
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+
+# Types of the phone app. Only where node is, so that the rest needs none.
+app-check:
+	@if command -v npm >/dev/null; then cd web && npm ci --silent && npm run --silent check; \
+	else echo "app-check: no node here, skipped"; fi
 
 format:
 	@./scripts/environment dev

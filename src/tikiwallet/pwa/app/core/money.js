@@ -1,0 +1,148 @@
+// Money is whole numbers of minor units; only showing and reading it knows of decimal points.
+import { locale } from "./i18n.js";
+
+/** @typedef {{ amount: number, currency: string }} Money */
+
+/** Decimal places where they are not 2: ISO 4217's, which differ from the browser's for some. */
+const EXPONENTS = /** @type {Record<string, number>} */ ({});
+const OTHERS = {
+  0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+  3: "BHD IQD JOD KWD LYD OMR TND",
+  4: "CLF UYW",
+  8: "BTC",
+  9: "ETH",
+};
+for (const [places, codes] of Object.entries(OTHERS)) {
+  for (const code of codes.split(" ")) EXPONENTS[code] = Number(places);
+}
+
+/** The largest amount there is, in minor units. */
+export const AMOUNT_MAX = Number.MAX_SAFE_INTEGER;
+
+/** Those offered first when a currency is chosen. */
+export const COMMON_CURRENCIES =
+  "SGD USD EUR GBP IDR INR MYR PHP THB VND CNY JPY AUD AED SAR EGP KES NGN BTC ETH TIK".split(" ");
+
+/** Signs that are plain in every country; `$` alone is not. */
+const SIGNS = /** @type {Record<string, string>} */ ({
+  SGD: "S$",
+  USD: "US$",
+  AUD: "A$",
+  HKD: "HK$",
+  CAD: "C$",
+  NZD: "NZ$",
+  EUR: "€",
+  GBP: "£",
+  JPY: "¥",
+  INR: "₹",
+  IDR: "Rp",
+  PHP: "₱",
+  VND: "₫",
+  KRW: "₩",
+  NGN: "₦",
+});
+
+/** @param {string} code @returns {number} decimal places of the currency's major unit */
+export const exponentOf = (code) => EXPONENTS[code] ?? 2;
+
+/** @param {string} code @returns {string} its short sign, or the code itself */
+export const signOf = (code) => SIGNS[code] ?? code;
+
+/** @param {string} code @returns {string} its name in the person's language */
+export function nameOf(code) {
+  if (code === "TIK") return "Tiki";
+  try {
+    return new Intl.DisplayNames(locale(), { type: "currency" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+/** @param {number} amount @param {string} code @returns {string} "12.50", exact, for Intl and inputs */
+export function toDecimal(amount, code) {
+  const places = exponentOf(code);
+  const digits = String(Math.abs(amount)).padStart(places + 1, "0");
+  const whole = digits.slice(0, digits.length - places);
+  const sign = amount < 0 ? "-" : "";
+  return places ? `${sign}${whole}.${digits.slice(-places)}` : `${sign}${whole}`;
+}
+
+/** @type {Map<string, Intl.NumberFormat>} */
+const formats = new Map();
+
+/** @param {string} code @param {boolean} trim */
+function formatOf(code, trim) {
+  const tag = locale();
+  const key = `${tag} ${code} ${trim}`;
+  let format = formats.get(key);
+  if (!format) {
+    const places = exponentOf(code);
+    format = new Intl.NumberFormat(tag, {
+      style: "currency",
+      currency: code,
+      minimumFractionDigits: trim ? Math.min(places, 2) : places,
+      maximumFractionDigits: places,
+    });
+    formats.set(key, format);
+  }
+  return format;
+}
+
+/**
+ * The pieces of an amount as the language orders them, so that a screen can size them.
+ * @param {Money} money
+ * @returns {{ type: string, value: string }[]}
+ */
+export function moneyParts({ amount, currency }) {
+  // Nine decimals of ether say less than two; of cents none may be left out.
+  const format = formatOf(currency, exponentOf(currency) > 4);
+  // A decimal string is formatted exactly; the type of TypeScript's library knows numbers only.
+  const exact = /** @type {any} */ (toDecimal(amount, currency));
+  return format
+    .formatToParts(exact)
+    .map((part) => (part.type === "currency" ? { ...part, value: signOf(currency) } : part));
+}
+
+/** @param {Money} money @param {{ sign?: boolean }} [options] sign: a plus before what came in */
+export function formatMoney(money, { sign = false } = {}) {
+  const text = moneyParts(money)
+    .map((part) => part.value)
+    .join("");
+  return sign && money.amount > 0 ? `+${text}` : text;
+}
+
+const OTHER_DIGITS = /[٠-٩۰-۹०-९]/g;
+
+/** @param {string} text @returns {string} with ASCII digits, whichever digits were typed */
+export function plainDigits(text) {
+  return text.replace(OTHER_DIGITS, (digit) => {
+    const code = digit.charCodeAt(0);
+    const zero = code >= 0x966 ? 0x966 : code >= 0x6f0 ? 0x6f0 : 0x660;
+    return String(code - zero);
+  });
+}
+
+/** @typedef {{ amount: number } | { problem: "empty" | "form" | "places" | "large" }} Reading */
+
+/**
+ * Reads what a person typed: either point may be the decimal one, the last one is.
+ * @param {string} text @param {string} code
+ * @returns {Reading} minor units, or what is wrong
+ */
+export function readAmount(text, code) {
+  const plain = plainDigits(text).replace(/[\s\u00a0\u202f'’_٬]/g, "").replace(/٫/g, ".");
+  if (plain === "") return { problem: "empty" };
+  if (!/^[\d.,]+$/.test(plain) || !/\d/.test(plain)) return { problem: "form" };
+  const places = exponentOf(code);
+  const last = Math.max(plain.lastIndexOf("."), plain.lastIndexOf(","));
+  const mark = plain[last];
+  const after = last < 0 ? "" : plain.slice(last + 1);
+  // "1,000" and "1.000.000" group thousands; "1,5" and "0,125" do not.
+  const repeated = last >= 0 && plain.indexOf(/** @type {string} */ (mark)) !== last;
+  const groups = /^[1-9]\d{0,2}([.,]\d{3})+$/.test(plain) && (repeated || places < 3);
+  const whole = (groups || last < 0 ? plain : plain.slice(0, last)).replace(/[.,]/g, "");
+  const fraction = groups ? "" : after;
+  if (fraction.length > places) return { problem: "places" };
+  const minor = BigInt(`${whole || "0"}${fraction.padEnd(places, "0")}`);
+  return minor > BigInt(AMOUNT_MAX) ? { problem: "large" } : { amount: Number(minor) };
+}

@@ -1,0 +1,41 @@
+// Passkeys: the browser's own dialogue, loaded when first used.
+import { Problem } from "./problems.js";
+
+export const havePasskeys = () => typeof globalThis.PublicKeyCredential === "function";
+
+/** @template T @param {(library: typeof SimpleWebAuthnBrowser) => Promise<T>} act @returns {Promise<T>} */
+async function using(act) {
+  await import("../vendor/simplewebauthn.js");
+  try {
+    return await act(globalThis.SimpleWebAuthnBrowser);
+  } catch (error) {
+    const { name = "", code = "" } = /** @type {{ name?: string, code?: string }} */ (error);
+    if (name === "AbortError" || code === "ERROR_CEREMONY_ABORTED") {
+      throw new Problem("passkey_cancelled");
+    }
+    if (name === "InvalidStateError" || code === "ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED") {
+      throw new Problem("passkey_known");
+    }
+    if (name === "NotAllowedError") throw new Problem("passkey_cancelled");
+    throw new Problem("passkey_failed", { detail: String(error) });
+  }
+}
+
+/** @param {any} options the server's `public_key` @returns {Promise<object>} the new credential */
+export const createPasskey = (options) =>
+  using((library) => library.startRegistration({ optionsJSON: options }));
+
+/**
+ * @param {any} options the server's `public_key`
+ * @param {{ autofill?: boolean }} [how] autofill: offered in the phone field instead of a dialogue
+ * @returns {Promise<object>} the signed answer
+ */
+export const askPasskey = (options, { autofill = false } = {}) =>
+  using((library) =>
+    library.startAuthentication({ optionsJSON: options, useBrowserAutofill: autofill }),
+  );
+
+/** Ends a waiting autofill offer, before another dialogue or when the screen goes. */
+export function cancelPasskey() {
+  globalThis.SimpleWebAuthnBrowser?.WebAuthnAbortService.cancelCeremony();
+}

@@ -1,0 +1,24 @@
+// Short messages that come and go at the edge of the screen.
+import { signal } from "./ui.js";
+
+/** @typedef {{ id: number, text: string, kind: "done" | "info" | "error",
+ *   action?: { label: string, run: () => void } | undefined }} Toast */
+
+export const toasts = signal(/** @type {Toast[]} */ ([]));
+let last = 0;
+
+/**
+ * Says `text`. With an action it stays until it is answered or closed.
+ * @param {string} text
+ * @param {{ kind?: Toast["kind"], action?: Toast["action"] }} [options]
+ */
+export function say(text, { kind = "done", action } = {}) {
+  const id = ++last;
+  toasts.value = [...toasts.value.slice(-2), { id, text, kind, action }];
+  if (!action) setTimeout(() => dismiss(id), 3000 + text.length * 60);
+}
+
+/** @param {number} id */
+export function dismiss(id) {
+  toasts.value = toasts.value.filter((toast) => toast.id !== id);
+}

@@ -1,0 +1,48 @@
+// Starts the app: words, session, screens; then what can wait.
+import { Frame } from "./components/frame.js";
+import { isLanguage, language, preferredLanguage, setLanguage } from "./core/i18n.js";
+import { asProblem } from "./core/problems.js";
+import { chosenLanguage, followPreferences } from "./core/preferences.js";
+import { revisit, startRouter } from "./core/router.js";
+import { findSession, loadMe, me, signedIn } from "./core/session.js";
+import { html, render } from "./core/ui.js";
+import { startUpdates } from "./core/updates.js";
+import { routes } from "./routes.js";
+
+/** @param {import("./core/router.js").Route} route */
+const mayShow = ({ who }) => who === "any" || (who === "in") === signedIn.value;
+
+/** @param {string} address asked for by somebody who may not see it */
+function otherwise(address) {
+  if (signedIn.value) return "/";
+  return address === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(address)}`;
+}
+
+async function start() {
+  followPreferences();
+  await Promise.all([
+    findSession(),
+    setLanguage(preferredLanguage()).catch(() => setLanguage("en")),
+  ]);
+  const root = /** @type {HTMLElement} */ (document.getElementById("app"));
+  await startRouter(routes, mayShow, otherwise);
+  root.textContent = "";
+  render(html`<${Frame} />`, root);
+
+  let was = signedIn.value;
+  signedIn.subscribe((is) => {
+    if (is !== was) revisit();
+    was = is;
+  });
+  if (was) loadMe().then(followPerson, asProblem);
+  addEventListener("pageshow", (event) => event.persisted && void findSession());
+  await startUpdates();
+}
+
+/** On a device where no language was chosen, the person's own holds. */
+async function followPerson() {
+  const own = me.value?.language;
+  if (!chosenLanguage() && isLanguage(own) && own !== language.value) await setLanguage(own);
+}
+
+void start();

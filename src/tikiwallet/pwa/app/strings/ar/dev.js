@@ -1,0 +1,2 @@
+/** @type {import("../../core/i18n.js").Translation<import("../../core/i18n.js").DevWords>} */
+export default {};

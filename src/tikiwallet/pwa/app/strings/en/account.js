@@ -1,0 +1,5 @@
+// Words of signing in and up, the person, security, settings, help.
+export default {
+  "you.title": "You",
+  "you.sign-out": "Sign out",
+};
