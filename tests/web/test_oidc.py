@@ -11,8 +11,10 @@ from tests.servers import DatabaseUrls, free_port
 from tests.web.browser import Browser
 from tests.web.conftest import Caller, Web, running_web
 
+from tikiwallet import clock
 from tikiwallet.config import Settings
 from tikiwallet.identity.federation import IdentityProvider
+from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.sessions import SecondFactorRequired, Sessions, Tokens
 from tikiwallet.issuers import Issuer
 from tikiwallet.providers.oidc import OidcProvider, open_client
@@ -432,3 +434,16 @@ async def test_nothing_secret_is_kept(web: Web, browser: Browser) -> None:
         )
     for secret in (browser.cookies["tw_oidc"], ticket, *query_of(location).values()):
         assert secret in ("code", "openid", "wallet", "S256") or secret not in kept
+
+
+async def test_what_was_given_up_is_tidied_away(web: Web, browser: Browser) -> None:
+    await began(browser)
+    await signed_in(Browser(web.http), ALICE)
+    counted = """
+        SELECT (SELECT count(*) FROM identity.oidc_start)
+            + (SELECT count(*) FROM identity.oidc_ticket)
+    """
+    await prune(web.parts.database)
+    assert await web.parts.database.fetchval(counted) == 2
+    await prune(web.parts.database, lambda: clock.now_us() + 2 * 3_600 * 1_000_000)
+    assert await web.parts.database.fetchval(counted) == 0
