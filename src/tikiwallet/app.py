@@ -41,6 +41,7 @@ from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.fast import FastLane
+from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
@@ -302,7 +303,9 @@ def _build(
         directory=directory,
         verifier=identity.verifier,
         cookies=parts.cookies,
+        sightings=identity.sightings,
         latencies=latencies,
+        every=of_every_answer(settings.public_url),
         rest=build_application(parts),
     )
     return parts, lane
