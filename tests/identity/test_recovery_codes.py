@@ -22,7 +22,7 @@ async def person(identity: Identity, inbox: SandboxInbox) -> int:
 
 async def use(identity: Identity, database: Database, person: int, code: str) -> bool:
     async with database.transaction() as connection:
-        return await identity.second_factors.use_recovery_code(connection, person, code)
+        return await identity.second_factors.use_code(connection, person, code)
 
 
 async def test_ten_codes_once_each(identity: Identity, database: Database, person: int) -> None:

@@ -126,6 +126,7 @@ class Identity:
                 sessions=sessions,
                 tickets=tickets,
                 limits=limits,
+                familiar=factors.familiar,
                 sender=sender,
                 now=now,
             ),

@@ -51,7 +51,12 @@ class PasskeySignIn:
         return begun.id, await self._passkeys.begin_request(begun, None)
 
     async def sign_in(
-        self, challenge_id: str, credential: Json, address: str | None = None
+        self,
+        challenge_id: str,
+        credential: Json,
+        address: str | None = None,
+        *,
+        device: str = "",
     ) -> Tokens:
         """Sign in whoever's passkey answered. Raises `PasskeyInvalid`."""
         id = await self._passkeys.check(
@@ -62,4 +67,6 @@ class PasskeySignIn:
             raise PasskeyInvalid
         async with self._database.transaction() as connection:
             await self._familiar.remember(connection, person.phone, address)
-            return await self._sessions.open(connection, person.id)
+            return await self._sessions.open(
+                connection, person.id, method="passkey", address=address, device=device
+            )

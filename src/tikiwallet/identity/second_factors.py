@@ -98,20 +98,29 @@ class SecondFactors:
         )
         return Challenge(id, factors.methods, int(LIFETIME.total_seconds()))
 
+    async def has_typed(self, person: int) -> bool:
+        """Whether `person` has an authenticator app, or recovery codes."""
+        factors = await self.factors(person)
+        return factors.totp or factors.recovery_codes > 0
+
     async def use_code(self, connection: AnyConnection, person: int, code: str) -> bool:
-        """Whether `code` is one of the authenticator app or a recovery code; it is used up then,
-        when the caller's database transaction commits. Callers count the tries."""
-        if await self.use_totp(connection, person, code):
-            return True
-        return await self.use_recovery_code(connection, person, code)
+        """Whether `code` is one of the authenticator app or a recovery code; it is used up then, as
+        with `redeem`."""
+        return await self.redeem(connection, person, code) is not None
 
-    async def use_totp(self, connection: AnyConnection, person: int, code: str) -> bool:
-        """As `use_code`, of the authenticator app alone."""
-        return await self._totp.use(connection, person, code)
-
-    async def use_recovery_code(self, connection: AnyConnection, person: int, code: str) -> bool:
-        """As `use_code`, of recovery codes alone."""
-        return await self._recovery_codes.use(connection, person, code)
+    async def redeem(
+        self, connection: AnyConnection, person: int, code: str, method: Factor | None = None
+    ) -> Factor | None:
+        """Which of authenticator app and recovery codes (or of `method` alone) `code` is a right
+        one of; it is used up then, when the caller's database transaction commits. None when it is
+        wrong. Callers count the tries."""
+        if method in (None, Factor.TOTP) and await self._totp.use(connection, person, code):
+            return Factor.TOTP
+        if method in (None, Factor.RECOVERY_CODE) and await self._recovery_codes.use(
+            connection, person, code
+        ):
+            return Factor.RECOVERY_CODE
+        return None
 
     async def confirm_totp(self, person: int, code: str) -> list[str]:
         """Switch the authenticator app on that `Totp.begin` began; new recovery codes. Raises

@@ -93,6 +93,8 @@ class SecondStep:
         code: str,
         method: Factor | None = None,
         address: str | None = None,
+        *,
+        device: str = "",
     ) -> Tokens:
         """Finish a sign-in with a code; without a `method`, with whichever it is one of. Raises
         `SecondFactorUnknown`, `SecondFactorUnavailable`, `CodeWrong`, `CodeExpired` (an SMS code
@@ -114,8 +116,11 @@ class SecondStep:
         async with self._database.transaction() as connection:
             if by_sms and live.sms_code is not None:
                 await self._codes.use(connection, live.sms_code)
-            if by_sms or await self._is_code(connection, live.person.id, code, method):
-                tokens = await self._finish(connection, live, address)
+                factor: Factor | None = Factor.SMS
+            else:
+                factor = await self._factors.redeem(connection, live.person.id, code, method)
+            if factor is not None:
+                tokens = await self._finish(connection, live, factor, address, device)
         if tokens is None:
             raise CodeWrong(tries_left=left)
         if guessable:
@@ -151,7 +156,12 @@ class SecondStep:
         return await self._passkeys.begin_request(begun, live.person.id, user_verification=False)
 
     async def answer_passkey(
-        self, challenge_id: str, credential: Json, address: str | None = None
+        self,
+        challenge_id: str,
+        credential: Json,
+        address: str | None = None,
+        *,
+        device: str = "",
     ) -> Tokens:
         """Finish a sign-in with a passkey. Raises `SecondFactorUnknown`, `PasskeyInvalid`."""
         live = await self._live(challenge_id, address)
@@ -164,7 +174,7 @@ class SecondStep:
             user_verification=False,  # the password was the other factor
         )
         async with self._database.transaction() as connection:
-            return await self._finish(connection, live, address)
+            return await self._finish(connection, live, Factor.PASSKEY, address, device)
 
     async def _live(self, challenge_id: str, address: str | None) -> _Live:
         raw = ids.read_uuid(challenge_id)
@@ -255,20 +265,14 @@ class SecondStep:
             return False
         return True
 
-    async def _is_code(
-        self, connection: AnyConnection, person: int, code: str, method: Factor | None
-    ) -> bool:
-        match method:
-            case None:
-                return await self._factors.use_code(connection, person, code)
-            case Factor.TOTP:
-                return await self._factors.use_totp(connection, person, code)
-            case Factor.RECOVERY_CODE:
-                return await self._factors.use_recovery_code(connection, person, code)
-            case Factor.SMS | Factor.PASSKEY:
-                return False
-
-    async def _finish(self, connection: AnyConnection, live: _Live, address: str | None) -> Tokens:
+    async def _finish(
+        self,
+        connection: AnyConnection,
+        live: _Live,
+        factor: Factor,
+        address: str | None,
+        device: str,
+    ) -> Tokens:
         """End the challenge, once, and open the session. Raises `SecondFactorUnknown`."""
         used = await connection.fetchval(
             """
@@ -280,4 +284,6 @@ class SecondStep:
         if used is None:
             raise SecondFactorUnknown
         await self._familiar.remember(connection, live.person.phone, address)
-        return await self._sessions.open(connection, live.person.id)
+        return await self._sessions.open(
+            connection, live.person.id, method=factor, address=address, device=device
+        )
