@@ -2,7 +2,7 @@
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import PASSWORD, code_for, sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.familiar import KEEP
@@ -71,3 +71,24 @@ async def test_nobody_reads_who_was_where(database: Database) -> None:
     (row,) = await database.fetch("SELECT * FROM identity.familiar_place")
     assert ANA not in repr(row)
     assert HOME not in repr(row)
+
+
+async def test_where_somebody_registered_is_familiar(
+    identity: Identity, inbox: SandboxInbox
+) -> None:
+    registration = await identity.registration.register(ANA, "ana", PASSWORD, HOME)
+    code = await code_for(inbox, ANA)
+    await identity.registration.verify(registration, code, address=HOME)
+    await guess(identity, STRANGER, LOGINS_PER_PHONE.most)
+    with pytest.raises(TooManyRequests):
+        await identity.sessions.login(ANA, PASSWORD, AWAY)
+    await identity.sessions.login(ANA, PASSWORD, HOME)
+
+
+async def test_an_ipv6_network_is_one_place(identity: Identity, inbox: SandboxInbox) -> None:
+    await sign_up(identity, inbox, ANA, "ana")
+    await identity.sessions.login(ANA, PASSWORD, "2001:db8::1")
+    await guess(identity, STRANGER, LOGINS_PER_PHONE.most)
+    await identity.sessions.login(ANA, PASSWORD, "2001:db8::ffff:2")
+    with pytest.raises(TooManyRequests):
+        await identity.sessions.login(ANA, PASSWORD, "2001:db8:0:1::1")

@@ -7,6 +7,7 @@ from tests.identity.authenticator import Authenticator, Lie
 from tests.web.conftest import Caller, Web
 from tests.web.test_api import MEI, RAVI, TIME, code_of
 
+ANDROID = "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0"
 PASSKEYS, SIGN_IN = "/v1/me/passkeys", "/v1/auth/passkey"
 
 
@@ -53,6 +54,24 @@ async def test_a_passkeys_life(web: Web, mei: Caller, device: Authenticator) -> 
     assert (await session.call("DELETE", path)).status_code == 204
     assert code_of(await session.call("DELETE", path)) == (404, "not_found")
     assert code_of(await session.call("PATCH", path, {"name": "x"})) == (404, "not_found")
+
+
+async def test_a_browser_gets_cookies(web: Web, mei: Caller, device: Authenticator) -> None:
+    await add(mei, device)
+    asked = (await web.http.post(f"{SIGN_IN}/options", json={})).json()
+    answer = await web.http.post(
+        SIGN_IN,
+        json={
+            "challenge_id": asked["challenge_id"],
+            "credential": device.get(asked["public_key"]),
+        },
+        headers={"tikiwallet-session": "cookie", "user-agent": ANDROID},
+    )
+    assert answer.json().keys() == {"person_id", "expires_in", "csrf_token"}
+    assert web.http.cookies.get("tw_access")
+    found = (await web.http.get("/v1/me/sessions")).json()["items"]
+    (current,) = [one for one in found if one["current"]]
+    assert (current["method"], current["device"]) == ("passkey", "Firefox · Android")
 
 
 @pytest.mark.parametrize(

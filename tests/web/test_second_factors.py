@@ -178,6 +178,8 @@ class TestSigningIn:
         check_tokens(await web.http.post(SECOND, json=answer), mei)
         left = (await mei.call("GET", FACTORS)).json()["recovery_codes_left"]
         assert left == 9
+        found = (await mei.call("GET", "/v1/me/sessions")).json()["items"]
+        assert sorted(one["method"] for one in found) == ["recovery_code", "sms", "totp"]
 
     async def test_by_sms(self, web: Web, mei: Caller) -> None:
         await mei.call("PUT", "/v1/me/sms-factor", {"enabled": True})
