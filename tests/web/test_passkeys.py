@@ -163,3 +163,10 @@ async def test_requests_are_strict(mei: Caller, method: str, path: str, body: ob
 async def test_tokens_are_needed(web: Web, call: str) -> None:
     method, path = call.split()
     assert code_of(await web.http.request(method, path)) == (401, "token_missing")
+
+
+async def test_options_are_no_passkeys_address(mei: Caller) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = await mei.call(method, f"{PASSKEYS}/options", {})
+        assert code_of(answer) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == "POST"

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
+from starlette.exceptions import HTTPException
 
 from tikiwallet import clock
 from tikiwallet.errors import NotFound
@@ -147,6 +148,12 @@ async def add(body: NewPasskeyBody, principal: SignedIn, parts: WithParts) -> Pa
         principal.person, principal.session, body.name, body.credential
     )
     return PasskeyAnswer.of(added)
+
+
+@router.api_route("/me/passkeys/options", methods=["PATCH", "DELETE"], include_in_schema=False)
+async def not_a_passkey() -> None:
+    """Without this, the address would be read as that of a passkey called "options"."""
+    raise HTTPException(405)
 
 
 @router.patch(
