@@ -113,6 +113,28 @@ class TestWhatIsAsked:
             await sign_in(identity, device)
         await identity.sessions.login(ANA, PASSWORD)
 
+    async def test_what_can_be_typed(
+        self, identity: Identity, ana: Person, hand_clock: HandClock
+    ) -> None:
+        factors = identity.second_factors
+        await add(identity, ana, Authenticator(ISSUER))
+        assert await factors.is_on(ana.id)
+        assert not await factors.has_typed(ana.id)
+        await factors.new_recovery_codes(ana.id)
+        assert await factors.has_typed(ana.id)
+        await switch_on(identity, ana.id, hand_clock)
+        assert await factors.has_typed(ana.id)
+
+    async def test_sign_ins_under_way_can_be_ended(
+        self, identity: Identity, app: AuthenticatorApp, ana: Person, database: Database
+    ) -> None:
+        pending = await challenge(identity)
+        async with database.transaction() as connection:
+            await identity.second_factors.end_challenges(connection, ana.id)
+        with pytest.raises(SecondFactorUnknown):
+            await identity.second_step.answer(pending, "123456")
+        await challenge(identity)
+
     async def test_a_challenge_says_how_long(self, identity: Identity, app: object) -> None:
         assert (await asked(identity)).extra["expires_in"] == 300
 

@@ -76,19 +76,6 @@ async def test_it_confirms_nothing_else(
         )
 
 
-def test_content_is_unambiguous() -> None:
-    contents = {
-        payment_content("w", [("a", 1, "SGD"), ("b", 2, "SGD")], None),
-        payment_content("w", [("b", 2, "SGD"), ("a", 1, "SGD")], None),
-        payment_content("w", [("a", 1, "SGD")], None),
-        payment_content("w", [("a", 1, "SGD")], "null"),
-        payment_content("w", [("a", 1, "SGD")], ""),
-        payment_content('w",[["a",1,"SGD"]],null]', [], None),
-        payment_content("w", [('a",1,"SGD"],["b', 2, "SGD")], None),
-    }
-    assert len(contents) == 7
-
-
 async def test_without_a_passkey(mei: Caller) -> None:
     assert code_of(await mei.call("POST", PATH, payment())) == (409, "no_passkey")
 
