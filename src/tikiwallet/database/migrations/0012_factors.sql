@@ -1,5 +1,5 @@
 -- Second factors and passkeys, and what is remembered of strong sign-ins.
---   totp            a person's authenticator app: its sealed secret, and the last step that was used
+--   totp            a person's authenticator app: its sealed secret, the last step that was used
 --   totp_draft      one being set up, until its first code proves that it works
 --   sms_factor      who wants a code by SMS at sign-in
 --   recovery_code   ten to a person, as keyed hashes; gone once used
@@ -11,7 +11,7 @@
 CREATE TABLE identity.totp (
     person bigint PRIMARY KEY REFERENCES identity.person,
     secret bytea NOT NULL,
-    last_step bigint NOT NULL CHECK (last_step >= 0),  -- no code of it or an earlier step works again
+    last_step bigint NOT NULL CHECK (last_step >= 0),  -- codes up to this one are used up
     created_at timestamptz NOT NULL
 );
 
