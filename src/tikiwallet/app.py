@@ -275,6 +275,7 @@ def _build(
         wallets,
         identity.people,
         identity.pins,
+        identity.confirmations,
         Budget(enabled=settings.rate_limits),
     )
     latencies = Latencies()

@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.identity.authenticator import Authenticator
 from tests.web.conftest import Caller, Web
-from tests.web.test_api import MEI, code_of
+from tests.web.test_api import MEI, RAVI, code_of, topup
 from tests.web.test_passkeys import add
 
 from tikiwallet import ids
+from tikiwallet.errors import InvalidRequest
 from tikiwallet.identity.confirmations import ConfirmationInvalid
+from tikiwallet.identity.pins import PinRequired
 from tikiwallet.payments.content import payment_content
+from tikiwallet.payments.pay import PaymentRequest
 
 PATH = "/v1/payments/confirmation"
 WALLET = "w_01k3x0q9v7b2m"
@@ -74,6 +78,37 @@ async def test_it_confirms_nothing_else(
         await web.parts.identity.confirmations.check(
             person, told["confirmation_id"], device.get(told["public_key"]), content
         )
+
+
+async def test_it_stands_in_for_the_pin_of_a_large_payment(
+    web: Web, mei: Caller, device: Authenticator
+) -> None:
+    ravi = await web.sign_up(*RAVI)
+    await ravi.wallet()
+    wallet = await mei.wallet()
+    await mei.call("POST", "/v1/topups", topup(wallet, amount=500_00), idempotency_key="money")
+    person = ids.read_id("p", mei.tokens["person_id"])
+    assert person is not None
+    asked = payment(from_wallet=wallet)
+    with pytest.raises(PinRequired):
+        await web.parts.payments.pay(person, "k1", msgspec.convert(asked, PaymentRequest))
+    told = (await mei.call("POST", PATH, asked)).json()
+    confirmation = {
+        "id": told["confirmation_id"],
+        "credential": device.get(told["public_key"]),
+    }
+    with_both = msgspec.convert(
+        {**asked, "confirmation": confirmation, "pin": "493827"}, PaymentRequest
+    )
+    with pytest.raises(InvalidRequest):
+        await web.parts.payments.pay(person, "k1", with_both)
+    confirmed = msgspec.convert({**asked, "confirmation": confirmation}, PaymentRequest)
+    answer, replayed = await web.parts.payments.pay(person, "k1", confirmed)
+    assert (answer.status, answer.balance.posted, replayed) == ("posted", 375_00, False)
+    # The confirmation is used up; asked again under the same key, the first answer comes back.
+    assert await web.parts.payments.pay(person, "k1", confirmed) == (answer, True)
+    with pytest.raises(ConfirmationInvalid):
+        await web.parts.payments.pay(person, "k2", confirmed)
 
 
 async def test_without_a_passkey(mei: Caller) -> None:
