@@ -218,7 +218,9 @@ def audit_verify() -> None:
 async def _verify() -> Report:
     settings = _settings()
     async with wiring.open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
+        database = await Database.connect(
+            dsns.app, APP, settings={"statement_timeout": "0"}, seconds=None
+        )
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
         ) as bar:
@@ -273,7 +275,8 @@ def audit_check(
 @cli.command()
 def restore(
     above: Annotated[
-        int | None, typer.Option(help="The highest log number anyone was told of, if known.")
+        int | None,
+        typer.Option(help="A log number as high as any that was told, where none was noted."),
     ] = None,
 ) -> None:
     """After a backup was restored: let the ledger go on above a signed gap.
