@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.ledger.writers import furnish, leading, options, pay, running, soon
+from tests.ledger.writers import ALICE, BOB, furnish, leading, options, pay, running, soon
 from tests.servers import DatabaseUrls
 
 from tikiwallet.database.pool import Database, connect
@@ -13,8 +13,6 @@ from tikiwallet.ledger.reserve import AHEAD, Reserve
 from tikiwallet.ledger.restore import WriterRuns, restore
 from tikiwallet.ledger.term import TermOptions
 from tikiwallet.ledger.transactions import Result
-
-ALICE, BOB = 11, 12
 
 
 @pytest.fixture

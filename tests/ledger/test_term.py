@@ -13,7 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.ledger.writers import (
+    ALICE,
     BANK,
+    BOB,
     LEASE,
     Blockade,
     balances,
@@ -38,7 +40,6 @@ from tikiwallet.ledger.term import RefusedToLead, SteppedDown, campaign
 from tikiwallet.ledger.transactions import Kind, LegType, Result
 from tikiwallet.ledger.writer import Writer
 
-ALICE, BOB = 11, 12
 HOLDER = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
 
 
