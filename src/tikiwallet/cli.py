@@ -92,6 +92,24 @@ def migrate() -> None:
 
 
 @cli.command()
+def demo() -> None:
+    """People with money and a past, to play with, on a sandbox that runs already.
+
+    Six people sign up, top up and pay each other, through the same interface as everybody. Says who
+    can sign in, with which password (each installation has its own), and what to try next. Run it
+    again to be told again: nothing happens twice, and what was cut off is finished. It refuses
+    where a provider is real.
+    """
+    from tikiwallet.demo import DemoRefused, run
+
+    try:
+        run(_settings(), _say)
+    except DemoRefused as refused:
+        print(f"no demo: {refused}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@cli.command()
 def bench(
     seconds: Annotated[int, typer.Option(min=1, max=600, help="How long each run takes.")] = 10,
     connections: Annotated[int, typer.Option(min=2, max=2_000, help="Of the HTTP load.")] = 256,
