@@ -1,7 +1,6 @@
 // A phone number with its country. What leaves here is "+6591234567", whichever way it was typed.
 import {
   diallingCode,
-  flagOf,
   guessCountry,
   listCountries,
   readDialling,
@@ -49,8 +48,7 @@ export function PhoneField({ label, name, value, onInput, error, hint, autocompl
     ...${{ label, error, hint }}
     control=${(/** @type {Record<string, any>} */ tied) => html`<div class="field-box" dir="ltr">
       <span class="phone-country">
-        <span class="phone-flag" aria-hidden="true">${flagOf(country)}</span>
-        <span aria-hidden="true">+${diallingCode(country)}</span>
+        <span aria-hidden="true">${country} +${diallingCode(country)}</span>
         <${Icon} name="down" />
         <select
           aria-label=${t("phone.country")}

@@ -1,4 +1,4 @@
-// Countries with their dialling codes and currencies. Names and flags come from the country's code.
+// Countries with their dialling codes and currencies. Names come from Intl.
 import { locale } from "./i18n.js";
 
 // A dialling code, then the countries that share it, the main one first (libphonenumber).
@@ -63,10 +63,6 @@ export const diallingCode = (country) => dialOf.get(country) ?? "";
 
 /** @param {string} country @returns {string} the currency people there use, else US dollars */
 export const currencyIn = (country) => currencyOf.get(country) ?? "USD";
-
-/** @param {string} country @returns {string} as two regional letters, which phones draw as a flag */
-export const flagOf = (country) =>
-  String.fromCodePoint(...[...country].map((letter) => 0x1f1a5 + letter.charCodeAt(0)));
 
 /** @returns {{ country: string, name: string }[]} all, by their name in the person's language */
 export function listCountries() {

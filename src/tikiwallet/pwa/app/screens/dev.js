@@ -61,7 +61,7 @@ export default function Dev({ query }) {
               iconKind=${key === "ok" ? undefined : "gold"}
               title=${html`<code>${method}</code>`}
               text=${t(`dev.card.${key}`)}
-              end=${html`<${CopyButton} text=${() => method} />`}
+              end=${html`<${CopyButton} text=${() => method} label=${`${t("do.copy")}: ${method}`} bare />`}
             />`,
           )}
         </ul>

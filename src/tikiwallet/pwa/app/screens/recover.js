@@ -1,10 +1,10 @@
 // A forgotten password: the code, then a wait (or a second factor), then a new password. The wait may
 // take a day, so how far one is stays on this device.
 import { Button } from "../components/controls.js";
+import { Entry } from "../components/entry.js";
 import { EmptyState, Notice } from "../components/feedback.js";
 import { CodeField, Field, Form, PasswordField } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
-import { Screen } from "../components/screen.js";
 import { post } from "../core/api.js";
 import { formatAge, formatMoment } from "../core/dates.js";
 import { useForm } from "../core/forms.js";
@@ -39,7 +39,7 @@ export default function Recover() {
 
   const step = !recovery ? "phone" : !recovery.secret ? "code" : "password";
   const back = step === "code" ? () => go(null) : "/sign-in";
-  return html`<${Screen} title=${t("recover.title")} back=${back} key=${step}>
+  return html`<${Entry} title=${t("recover.title")} back=${back} key=${step}>
     ${!recovery && html`<${Phone} go=${go} />`}
     ${step === "code" && html`<${Code} recovery=${recovery} go=${go} />`}
     ${step === "password" && html`<${Password} recovery=${recovery} go=${go} />`}

@@ -45,7 +45,7 @@ async function speak(code) {
 export default function Settings() {
   const person = me.value;
   const themes = /** @type {const} */ ([
-    { value: "system", label: t("theme.system"), icon: "system" },
+    { value: "system", label: t("theme.system"), icon: "phone" },
     { value: "light", label: t("theme.light"), icon: "sun" },
     { value: "dark", label: t("theme.dark"), icon: "moon" },
   ]);

@@ -1,8 +1,8 @@
 // Signing in: phone and password, a passkey alone, or an identity provider; then a second factor.
 import { Button } from "../components/controls.js";
+import { Entry } from "../components/entry.js";
 import { Form, PasswordField } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
-import { Screen } from "../components/screen.js";
 import { SecondFactor } from "../components/second-factor.js";
 import { get, post } from "../core/api.js";
 import { useForm } from "../core/forms.js";
@@ -32,11 +32,11 @@ export default function SignIn({ query }) {
 
   if (challenge) {
     const back = () => setChallenge(null);
-    return html`<${Screen} title=${t("factor.title")} back=${back} key="factor">
+    return html`<${Entry} title=${t("factor.title")} back=${back} key="factor">
       <${SecondFactor} challenge=${challenge} arrived=${arrived} expired=${back} />
     <//>`;
   }
-  return html`<${Screen} title=${t("sign-in.title")} back="/" key="password">
+  return html`<${Entry} title=${t("sign-in.title")} back="/" key="password">
     <div class="stack stack-l">
       <${Password} arrived=${arrived} challenged=${setChallenge} />
       <p class="divider"><span>${t("sign-in.or")}</span></p>
@@ -74,7 +74,7 @@ function Password({ arrived, challenged }) {
     },
   );
   return html`<${Form} form=${form}>
-    <${PhoneField} ...${form.field("phone")} label=${t("phone.label")} autocomplete="username tel" />
+    <${PhoneField} ...${form.field("phone")} label=${t("phone.label")} autocomplete="username" />
     <${PasswordField} ...${form.field("password")} label=${t("password.label")} />
     <${Button} type="submit" block busy=${form.busy}>${t("sign-in.title")}<//>
     <${Button} href="/recover" variant="quiet" block>${t("sign-in.forgot")}<//>

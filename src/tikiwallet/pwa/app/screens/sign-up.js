@@ -1,12 +1,12 @@
 // Opening a wallet: phone and name, the code, a PIN, a currency, and a passkey for who wants one.
 import { NewPin } from "../components/new-pin.js";
 import { Button } from "../components/controls.js";
+import { Entry } from "../components/entry.js";
 import { Bullet } from "../components/display.js";
 import { Notice } from "../components/feedback.js";
 import { CodeField, Field, Form, PasswordField, Select } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
 import { Resend } from "../components/resend.js";
-import { Screen } from "../components/screen.js";
 import { addPasskey, deviceName } from "../core/account.js";
 import { patch, post, put } from "../core/api.js";
 import { countryOf, currencyIn } from "../core/countries.js";
@@ -58,7 +58,7 @@ export default function SignUp({ query }) {
   }, []);
 
   const back = step === "about" ? "/" : step === "code" ? () => go({ step: "about" }) : undefined;
-  return html`<${Screen} title=${t(`sign-up.${step}.title`)} back=${back} key=${step}>
+  return html`<${Entry} title=${t(`sign-up.${step}.title`)} back=${back} key=${step}>
     <div class="stack stack-l">
       <div class="steps" role="img" aria-label=${t("sign-up.step", { n: STEPS.indexOf(step) + 1, of: STEPS.length })}>
         ${STEPS.map((one, i) => html`<i key=${one} class=${i <= STEPS.indexOf(step) ? "on" : ""} />`)}

@@ -8,7 +8,7 @@ export default {
   "phone.hint": "We send a code to it by SMS",
   "phone.missing": "Enter your phone number",
   "username.label": "Username",
-  "username.hint": "People can pay you by this name. Letters, digits, _ and .",
+  "username.hint": "People can pay you by this name. Letters, digits, dot, underscore.",
   "username.missing": "Choose a username",
   "password.label": "Password",
   "password.new": "New password",
