@@ -1,5 +1,5 @@
 // Money is whole numbers of minor units; only showing and reading it knows of decimal points.
-import { locale } from "./i18n.js";
+import { LANGUAGES, language, locale } from "./i18n.js";
 
 /** @typedef {{ amount: number, currency: string }} Money */
 
@@ -88,6 +88,10 @@ function formatOf(code, trim) {
   return format;
 }
 
+/** @param {string} code @returns {string} its sign, kept in one piece between words that run from the right */
+const isolated = (code) =>
+  LANGUAGES[language.value].dir === "rtl" ? `\u2066${signOf(code)}\u2069` : signOf(code);
+
 /**
  * The pieces of an amount as the language orders them, so that a screen can size them.
  * @param {Money} money
@@ -100,7 +104,7 @@ export function moneyParts({ amount, currency }) {
   const exact = /** @type {any} */ (toDecimal(amount, currency));
   return format
     .formatToParts(exact)
-    .map((part) => (part.type === "currency" ? { ...part, value: signOf(currency) } : part));
+    .map((part) => (part.type === "currency" ? { ...part, value: isolated(currency) } : part));
 }
 
 /** @param {Money} money @param {{ sign?: boolean }} [options] sign: a plus before what came in */

@@ -3,11 +3,13 @@ import { Problem } from "./problems.js";
 
 export const havePasskeys = () => typeof globalThis.PublicKeyCredential === "function";
 
-/** @template T @param {(library: typeof SimpleWebAuthnBrowser) => Promise<T>} act @returns {Promise<T>} */
+/** @typedef {typeof import("../vendor/passkeys.js")} Library */
+
+/** @template T @param {(library: Library) => Promise<T>} act @returns {Promise<T>} */
 async function using(act) {
-  await import("../vendor/simplewebauthn.js");
+  const library = await import("../vendor/passkeys.js");
   try {
-    return await act(globalThis.SimpleWebAuthnBrowser);
+    return await act(library);
   } catch (error) {
     const { name = "", code = "" } = /** @type {{ name?: string, code?: string }} */ (error);
     if (name === "AbortError" || code === "ERROR_CEREMONY_ABORTED") {
@@ -25,17 +27,6 @@ async function using(act) {
 export const createPasskey = (options) =>
   using((library) => library.startRegistration({ optionsJSON: options }));
 
-/**
- * @param {any} options the server's `public_key`
- * @param {{ autofill?: boolean }} [how] autofill: offered in the phone field instead of a dialogue
- * @returns {Promise<object>} the signed answer
- */
-export const askPasskey = (options, { autofill = false } = {}) =>
-  using((library) =>
-    library.startAuthentication({ optionsJSON: options, useBrowserAutofill: autofill }),
-  );
-
-/** Ends a waiting autofill offer, before another dialogue or when the screen goes. */
-export function cancelPasskey() {
-  globalThis.SimpleWebAuthnBrowser?.WebAuthnAbortService.cancelCeremony();
-}
+/** @param {any} options the server's `public_key` @returns {Promise<object>} the signed answer */
+export const askPasskey = (options) =>
+  using((library) => library.startAuthentication({ optionsJSON: options }));

@@ -90,12 +90,15 @@ function loadStyles(name) {
 /** Shows what the address bar says. */
 async function show() {
   const mine = ++visit;
-  const found = match(location.pathname) ?? match("/not-found");
+  const here = location.pathname + location.search;
+  let found = match(location.pathname) ?? match("/not-found");
+  if (found && !mayShow(found.route)) {
+    const there = elsewhere(here);
+    if (there !== here) return navigate(there, { replace: true });
+    found = match("/not-found");
+  }
   if (!found) return;
   const { route } = found;
-  if (!mayShow(route)) {
-    return navigate(elsewhere(location.pathname + location.search), { replace: true });
-  }
   moving.value = true;
   try {
     const [module] = await Promise.all([
@@ -132,6 +135,9 @@ export function goBack(otherwise) {
   if ((history.state?.depth ?? 0) > 0) history.back();
   else navigate(otherwise, { replace: true });
 }
+
+/** @param {string | null} text @returns {string} an address of this app, never of another site */
+export const ownAddress = (text) => (text && /^\/(?![/\\])/.test(text) ? text : "/");
 
 /** Looks again at who may see the screen: after signing in or out. */
 export const revisit = () => void show();
