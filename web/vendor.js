@@ -5,7 +5,7 @@
 // The files are the authors' own builds. Two things change: a bare name in an import becomes a
 // path, because browsers know no bare names without an (inline) import map, and the line that
 // points to a source map goes.
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const INTO = new URL("../src/tikiwallet/pwa/app/vendor/", import.meta.url);
 const FROM = new URL("node_modules/", import.meta.url);
@@ -19,17 +19,23 @@ const FILES = [
   ["@preact/signals", "dist/signals.module.js", "signals.js", "LICENSE"],
   ["@simplewebauthn/browser", "dist/bundle/index.umd.min.js", "simplewebauthn.js", "LICENSE.md"],
   ["uqr", "dist/index.mjs", "uqr.js", "LICENSE"],
+  // Reads QR codes from the camera; never precached, kept once it was used.
+  ["qr", "decode.js", "lazy/qr-decode.js", "LICENSE-MIT"],
+  ["qr", "index.js", "lazy/qr-codes.js", "LICENSE-MIT"],
 ];
 const PATHS = {
   preact: "./preact.js",
   "preact/hooks": "./preact-hooks.js",
   "@preact/signals-core": "./signals-core.js",
+  "./index.js": "./qr-codes.js",
 };
 
+mkdirSync(new URL("lazy/", INTO), { recursive: true });
 const rows = FILES.map(([name, build, ours, licence]) => {
   let text = readFileSync(new URL(`${name}/${build}`, FROM), "utf8");
   for (const [bare, path] of Object.entries(PATHS)) {
     text = text.replaceAll(`from"${bare}"`, `from"${path}"`);
+    text = text.replaceAll(`from '${bare}'`, `from "${path}"`);
   }
   text = text.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, "\n");
   writeFileSync(new URL(ours, INTO), text);
