@@ -96,7 +96,7 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
         raise AppFilesError(f"the app's folder {folder.name} is missing")
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         name = f"{prefix}{entry.name}"
-        if entry.name.startswith((".", "__pycache__")) or entry.name.endswith(".md"):
+        if entry.name.startswith((".", "__pycache__")) or entry.name.endswith((".md", ".d.ts")):
             continue
         if not _NAME.fullmatch(entry.name):
             raise AppFilesError(f"{name}: name files of the app with letters, digits and ._-")
