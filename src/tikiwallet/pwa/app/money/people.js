@@ -47,6 +47,6 @@ export async function lookUpName(to, signal) {
     return (await get(`/v1/names/${encodeURIComponent(to)}`, options)).name;
   } catch (error) {
     const problem = asProblem(error);
-    throw problem.code === "not_found" ? new Problem("unknown_recipient") : problem;
+    throw problem.code === "not_found" ? new Problem("unknown_recipient", { status: 404 }) : problem;
   }
 }

@@ -9,7 +9,7 @@ import { addPayee, amountsOf, changeDraft, clearDraft, draft } from "../money/dr
 import { readQuery } from "../money/links.js";
 import { contacts, knownName } from "../money/people.js";
 import { paymentOf, underWay } from "../money/payment.js";
-import { mainWallet, wallets } from "../money/wallets.js";
+import { mainWallet, recent, wallets } from "../money/wallets.js";
 import { Amount } from "./pay/amount.js";
 import { Confirm } from "./pay/confirm.js";
 import { Outcome } from "./pay/outcome.js";
@@ -48,6 +48,10 @@ function takeUp(query) {
 export default function Pay({ query }) {
   useResource(wallets);
   useResource(contacts);
+  const noContacts = contacts.problem.value !== null && contacts.data.value === undefined;
+  useEffect(() => {
+    if (noContacts) void recent.refresh();
+  }, [noContacts]);
   const isLink = query.has("to");
   const list = wallets.data.value;
   const wallet = list && payingWallet(list);

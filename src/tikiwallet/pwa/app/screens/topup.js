@@ -135,11 +135,9 @@ function Choose({ list }) {
         )}
       </div>
     </fieldset>
-    <div class="screen-end">
-      <${Button} type="submit" icon="plus">
-        ${amount ? t("topup.go", { amount: formatMoney({ amount, currency }) }) : t("topup.title")}
-      <//>
-    </div>
+    <${Button} type="submit" icon="plus">
+      ${amount ? t("topup.go", { amount: formatMoney({ amount, currency }) }) : t("topup.title")}
+    <//>
   </form>`;
 }
 

@@ -8,7 +8,7 @@ import { Screen } from "../../components/screen.js";
 import { t } from "../../core/i18n.js";
 import { formatMoney, nameOf, readAmount, signOf, toDecimal } from "../../core/money.js";
 import { navigate } from "../../core/router.js";
-import { html, useState } from "../../core/ui.js";
+import { html, useId, useState } from "../../core/ui.js";
 import { amountsOf, changeDraft, changePayee, clearDraft, draft, MEMO_MAX, removePayee } from "../../money/draft.js";
 import { underWay } from "../../money/payment.js";
 import { Name, useNames } from "./names.js";
@@ -18,6 +18,7 @@ import { Name, useNames } from "./names.js";
 
 /** @param {{ wallet: Wallet, list: Wallet[] }} props */
 export function Amount({ wallet, list }) {
+  const id = useId();
   useNames();
   const [wrong, setWrong] = useState(/** @type {string | null} */ (null));
   const [memoWrong, setMemoWrong] = useState(/** @type {string | null} */ (null));
@@ -44,8 +45,10 @@ export function Amount({ wallet, list }) {
     navigate("/pay");
   };
 
-  return html`<${Screen} title=${t("pay.title")} back=${back}>
-    <form class="stack stack-l" novalidate onSubmit=${go}>
+  const end = html`<${Button} type="submit" form=${id} disabled=${short}>${t("do.continue")}<//>`;
+
+  return html`<${Screen} title=${t("pay.title")} back=${back} end=${end}>
+    <form id=${id} class="stack stack-l" novalidate onSubmit=${go}>
       <${Payees} several=${several} />
       ${foreign && html`<${Notice} kind="warn">${t("pay.foreign", { asked: nameOf(asked), currency: nameOf(currency) })}<//>`}
       ${several &&
@@ -80,8 +83,8 @@ export function Amount({ wallet, list }) {
       </p>`}
       ${short &&
       html`<${Notice} kind="warn" live title=${t("pay.short")}>
-        ${t("pay.short.text", { amount: formatMoney({ amount: available, currency }) })}${" "}
-        <a href="/topup">${t("home.topup")}</a>
+        ${t("pay.short.text", { amount: formatMoney({ amount: available, currency }) })}
+        <p><${Button} variant="quiet" small icon="plus" href="/topup">${t("home.topup")}<//></p>
       <//>`}
       ${list.length > 1
         ? html`<${Select}
@@ -110,9 +113,6 @@ export function Amount({ wallet, list }) {
           changeDraft({ memo: text });
         }}
       />
-      <div class="screen-end">
-        <${Button} type="submit" disabled=${short}>${t("do.continue")}<//>
-      </div>
     </form>
   <//>`;
 }
@@ -136,7 +136,7 @@ const Payees = ({ several }) => html`<div class="stack stack-s">
       </li>`,
     )}
   </ul>
-  <p><${Button} variant="quiet" small icon="users" onClick=${() => navigate("/pay?step=add")}>${t("who.add")}<//></p>
+  <p><${Button} variant="quiet" small icon="users" onClick=${() => navigate("/pay?step=add")}>${t(several ? "who.more" : "who.add")}<//></p>
 </div>`;
 
 /** @param {{ currency: string, wrong: string | null }} props an amount for each */

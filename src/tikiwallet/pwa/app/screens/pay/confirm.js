@@ -56,7 +56,7 @@ export function Confirm({ wallet }) {
             <${Avatar} name=${nameIn(single)} large />
             <p class="soft">${t("confirm.to")}</p>
             <p class="confirm-name"><${Name} payee=${single} /></p>
-            <p class="soft"><bdi>${single.to}</bdi></p>
+            ${nameIn(single) !== single.to && html`<p class="soft"><bdi>${single.to}</bdi></p>`}
             <p class="confirm-amount"><${Money} money=${money} large /></p>
           </div>`
         : html`<div class="confirm">
@@ -147,7 +147,7 @@ function AskPin({ payment, state }) {
       html`<${Button} variant="soft" icon="fingerprint" busy=${state.busy} onClick=${() => void payment.withPasskey()}>
         ${t("pin.passkey")}
       <//>`}
-      <p><a href="/security">${t("pin.forgot")}</a></p>
+      <p><${Button} variant="quiet" small href="/security">${t("pin.forgot")}<//></p>
     </div>
   <//>`;
 }

@@ -10,7 +10,7 @@ import { t } from "../../core/i18n.js";
 import { navigate } from "../../core/router.js";
 import { html, useState } from "../../core/ui.js";
 import { addPayee, changeDraft, draft, PAYEES_MAX, removePayee } from "../../money/draft.js";
-import { readCode, readPayee } from "../../money/links.js";
+import { readCode } from "../../money/links.js";
 import { isOneself, knownPeople, lookUpName } from "../../money/people.js";
 
 /** @typedef {import("../../money/links.js").Request} Request */
@@ -65,7 +65,6 @@ export function Who({ step }) {
       !payees.some((one) => one.to === to) &&
       (name.toLowerCase().includes(typed) || to.toLowerCase().includes(typed)),
   );
-  const notFound = form.problem === null && readPayee(form.values.to) !== null;
   const back = payees.length ? () => navigate("/pay?step=amount") : "/";
 
   return html`<${Screen} title=${t(payees.length ? "who.another" : "who.title")} back=${back}>
@@ -86,9 +85,9 @@ export function Who({ step }) {
           dir="auto"
           after=${html`<${IconButton} icon="scan" label=${t("who.scan")} onClick=${scan} />`}
         />
-        ${(notFound || form.busy) &&
+        ${(typed || form.busy) &&
         html`<${Button} type="submit" busy=${form.busy}>${t("do.continue")}<//>`}
-        ${!notFound &&
+        ${!typed &&
         !form.busy &&
         html`<${Button} variant="soft" icon="scan" onClick=${scan}>${t("who.scan")}<//>`}
       <//>

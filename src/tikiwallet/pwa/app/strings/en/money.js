@@ -41,6 +41,7 @@ export default {
   "who.chosen": "Chosen so far",
   "who.remove": "Remove {name}",
   "who.add": "Pay several people",
+  "who.more": "Add somebody",
   "who.empty": "Enter a phone number or a @name",
   "who.form": "That is neither a phone number nor a @name",
   "who.country": "Begin with + and the country code, such as +65",
