@@ -25,7 +25,8 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import Places
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
-from tikiwallet.ledger.link import LedgerLink, LinkServer
+from tikiwallet.ledger.link import LedgerLink
+from tikiwallet.ledger.link_server import LinkServer
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox

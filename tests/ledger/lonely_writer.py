@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tikiwallet.ledger.link import LinkServer
+from tikiwallet.ledger.link_server import LinkServer
 from tikiwallet.ledger.term import TermOptions
 from tikiwallet.ledger.writer import Writer
 

@@ -31,7 +31,8 @@ from tests.servers import DatabaseUrls
 
 from tikiwallet.errors import Unavailable
 from tikiwallet.ledger import frames
-from tikiwallet.ledger.link import LedgerLink, LinkServer
+from tikiwallet.ledger.link import LedgerLink
+from tikiwallet.ledger.link_server import LinkServer
 from tikiwallet.ledger.transactions import (
     Abandon,
     AnyCommand,

@@ -3,13 +3,15 @@
 Frames only ever grow: a tag that was used is never given another meaning.
 """
 
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from tikiwallet.ledger.transactions import AnyCommand, Outcome, State
 
 FRAME_MAX = 8 * 1024 * 1024
+_WEIGHT_MAX = 20_000  # states, outcomes or postings in one frame
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True, tag_field="frame", gc=False):
@@ -133,3 +135,27 @@ class Reassembly:
             start += 4 + length
         del buffer[:start]
         return bodies
+
+
+_Item = TypeVar("_Item")
+
+
+def parts(items: list[_Item], weight: Callable[[_Item], int]) -> Iterator[list[_Item]]:
+    """`items` in runs that make a frame of a megabyte or two."""
+    part: list[_Item] = []
+    total = 0
+    for item in items:
+        part.append(item)
+        total += weight(item)
+        if total >= _WEIGHT_MAX:
+            yield part
+            part, total = [], 0
+    if part:
+        yield part
+
+
+def weight(item: PostItem) -> int:
+    """How much of a frame a command takes."""
+    # A command's text may be as long as many postings.
+    command = item.command
+    return 16 + len(getattr(command, "postings", ())) + len(getattr(command, "amounts", ()) or ())

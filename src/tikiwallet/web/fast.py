@@ -98,6 +98,10 @@ class Exchange:
 
     def settle(self, slot: int, outcome: Outcome) -> None:
         """What the ledger decided about a payment; implements `ledger.port.Sink`."""
+        self._lane.tell_soon(self, outcome)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Answer with the outcome."""
         try:
             told, replayed = self._lane.payments.told(self.asked, outcome)
         except Exception as error:
@@ -149,6 +153,7 @@ class FastLane:
         self._authorization = cookies.authorization
         self._rest = rest
         self._tasks: set[asyncio.Task[None]] = set()
+        self._decided: list[tuple[Exchange, Outcome]] = []
         self._pay_call = Call("POST", b"POST", True, "/v1/payments", self._pay)
         self._query_call = Call("POST", b"POST", True, "/v1/balances/query", self._query)
         self._balance_call = Call("GET", b"GET", False, "/v1/wallets/{id}/balance", self._balance)
@@ -169,6 +174,18 @@ class FastLane:
             call.handle(exchange)
         except Exception as error:
             exchange.refuse(error)
+
+    def tell_soon(self, exchange: Exchange, outcome: Outcome) -> None:
+        """Answer once the writer has handed its next batch to the database: then this side writes
+        answers while that side writes rows."""
+        if not self._decided:
+            asyncio.get_running_loop().call_soon(self._tell_all)
+        self._decided.append((exchange, outcome))
+
+    def _tell_all(self) -> None:
+        decided, self._decided = self._decided, []
+        for exchange, outcome in decided:
+            exchange.tell(outcome)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""

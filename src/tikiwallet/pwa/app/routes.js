@@ -1,10 +1,11 @@
 // Every screen of the app and its address. A screen loads when it is first visited.
 
 /** @typedef {import("./core/router.js").Route} Route */
+/** @typedef {Pick<Route, "areas" | "styles" | "tab">} Needs */
 
-/** @type {Omit<Route, "path" | "load" | "who">} */
+/** @type {Needs} */
 const ACCOUNT = { areas: ["account"], styles: ["account"] };
-/** @type {Omit<Route, "path" | "load" | "who">} */
+/** @type {Needs} */
 const YOU = { ...ACCOUNT, tab: "you" };
 
 /** @type {Omit<Route, "path" | "load" | "who">} */
@@ -12,10 +13,26 @@ const MONEY = { areas: ["money"], styles: ["money"] };
 
 /** @type {Route[]} */
 export const routes = [
+  // Signed out. Opening a wallet goes on after one is signed in.
   { path: "/", who: "out", styles: ["landing"], load: () => import("./screens/landing.js") },
+  { path: "/welcome", who: "any", focused: true, ...ACCOUNT, load: () => import("./screens/sign-up.js") },
+  { path: "/sign-in", who: "out", ...ACCOUNT, load: () => import("./screens/sign-in.js") },
+  { path: "/recover", who: "out", ...ACCOUNT, load: () => import("./screens/recover.js") },
 
   // The person and their device.
   { path: "/you", who: "in", ...YOU, load: () => import("./screens/you.js") },
+  { path: "/profile", who: "in", ...YOU, load: () => import("./screens/profile.js") },
+  { path: "/profile/number", who: "in", ...YOU, load: () => import("./screens/number.js") },
+  { path: "/security", who: "in", ...YOU, load: () => import("./screens/security.js") },
+  { path: "/security/pin", who: "in", ...YOU, load: () => import("./screens/security-pin.js") },
+  { path: "/security/password", who: "in", ...YOU, load: () => import("./screens/security-password.js") },
+  { path: "/security/passkeys", who: "in", ...YOU, load: () => import("./screens/security-passkeys.js") },
+  { path: "/security/authenticator", who: "in", ...YOU, load: () => import("./screens/security-authenticator.js") },
+  { path: "/security/devices", who: "in", ...YOU, load: () => import("./screens/security-devices.js") },
+  { path: "/security/events", who: "in", ...YOU, load: () => import("./screens/security-events.js") },
+  { path: "/settings", who: "any", ...YOU, load: () => import("./screens/settings.js") },
+  { path: "/help", who: "any", ...YOU, areas: ["help"], load: () => import("./screens/help.js") },
+  { path: "/dev", who: "any", ...ACCOUNT, areas: ["account", "dev"], load: () => import("./screens/dev.js") },
 
   // Money.
   { path: "/", who: "in", ...MONEY, tab: "home", load: () => import("./screens/home.js") },

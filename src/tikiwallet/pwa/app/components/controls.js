@@ -151,8 +151,8 @@ export const Chip = ({ pressed, onClick, icon, children }) => html`<button
   ${icon && html`<${Icon} name=${icon} />`}${children}
 </button>`;
 
-/** @param {{ text: () => string | Promise<string>, label?: string, small?: boolean }} props */
-export function CopyButton({ text, label = t("do.copy"), small = true }) {
+/** @param {{ text: () => string | Promise<string>, label?: string, bare?: boolean }} props `bare`: only its icon */
+export function CopyButton({ text, label = t("do.copy"), bare = false }) {
   const copy = async () => {
     const { say } = await import("../core/toasts.js");
     try {
@@ -162,5 +162,6 @@ export function CopyButton({ text, label = t("do.copy"), small = true }) {
       say(t("copy.failed"), { kind: "error" });
     }
   };
-  return html`<${Button} variant="secondary" icon="copy" small=${small} onClick=${copy}>${label}<//>`;
+  if (bare) return html`<${IconButton} icon="copy" label=${label} onClick=${copy} />`;
+  return html`<${Button} variant="secondary" icon="copy" small onClick=${copy}>${label}<//>`;
 }

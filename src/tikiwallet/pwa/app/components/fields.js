@@ -83,7 +83,7 @@ export function PasswordField(props) {
 }
 
 /**
- * A code from a message or an authenticator; phones offer to fill it in.
+ * A code of digits from a message or an authenticator; phones offer to fill it in.
  * @param {FieldProps & { length?: number } & Record<string, any>} props
  */
 export function CodeField({ onInput, length = 6, ...rest }) {

@@ -2,6 +2,7 @@
 import { t } from "../core/i18n.js";
 import { moving, shown, stuck } from "../core/router.js";
 import { signedIn } from "../core/session.js";
+import { asked } from "../core/step-up.js";
 import { dismiss, toasts } from "../core/toasts.js";
 import { applyUpdate, waiting } from "../core/updates.js";
 import { classes, html, useEffect, useRef } from "../core/ui.js";
@@ -81,6 +82,7 @@ const Stuck = () => html`<main class="screen" id="main">
 
 /** The whole app. */
 export function Frame() {
+  const question = asked.value;
   const here = shown.value;
   const around = Boolean(here && signedIn.value && here.route.who !== "out" && !here.route.focused);
   return html`<a class="button skip" href="#main">${t("skip")}</a>
@@ -95,5 +97,6 @@ export function Frame() {
       </div>
       ${around && html`<${Navigation} lit=${here?.route.tab} />`}
     </div>
+    ${question && html`<${question.Sheet} done=${question.done} cancel=${question.cancel} />`}
     <${Toasts} />`;
 }

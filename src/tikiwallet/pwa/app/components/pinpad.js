@@ -1,7 +1,7 @@
 // Six digits on keys of our own: no keyboard slides up, and the digits are never shown.
 import { t } from "../core/i18n.js";
 import { plainDigits } from "../core/money.js";
-import { classes, html, useEffect, useRef, useState } from "../core/ui.js";
+import { classes, html, useEffect, useLayoutEffect, useRef, useState } from "../core/ui.js";
 import { Icon } from "./icons.js";
 
 /**
@@ -30,7 +30,8 @@ export function PinPad({ label, onDone, error = null, busy = false, length = 6 }
 
   const erase = () => !busy && setDigits((before) => before.slice(0, -1));
 
-  useEffect(() => {
+  // Before the next frame: who types on keys must not lose the first one.
+  useLayoutEffect(() => {
     pad.current?.focus({ preventScroll: true });
     /** @param {KeyboardEvent} event */
     const onKey = (event) => {

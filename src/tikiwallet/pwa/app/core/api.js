@@ -11,7 +11,8 @@ addEventListener("online", () => (reachable.value = true));
 const READ_LIMIT = 12_000;
 const WRITE_LIMIT = 25_000;
 const REFRESHED = "tw.refreshed";
-const RENEWABLE = new Set(["token_missing", "token_expired", "token_invalid"]);
+// A revoked token too: the refused refresh is what clears the cookies.
+const RENEWABLE = new Set(["token_missing", "token_expired", "token_invalid", "token_revoked"]);
 
 /** @type {() => void} */
 let onSignedOut = () => {};
@@ -55,10 +56,7 @@ async function call(method, path, body, options = {}) {
     return await once(method, path, body, options);
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 401 || options.quiet) throw error;
-    if (!RENEWABLE.has(error.code)) {
-      if (error.code === "token_revoked") onSignedOut();
-      throw error;
-    }
+    if (!RENEWABLE.has(error.code)) throw error;
     await renew(began);
     return once(method, path, body, options);
   }

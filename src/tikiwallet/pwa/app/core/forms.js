@@ -68,6 +68,7 @@ export function useForm(initial, send, { check, fields = {} } = {}) {
       setErrors({});
     } catch (error) {
       const refusal = asProblem(error);
+      if (refusal.code === "cancelled") return;
       const own = { ...FIELD_OF, ...fields }[refusal.code];
       const told = Object.entries(refusal.fields).filter(([name]) => name in values);
       if (own && own in values) refuse({ [own]: wordsOf(refusal) });

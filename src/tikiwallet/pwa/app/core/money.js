@@ -88,6 +88,9 @@ function formatOf(code, trim) {
   return format;
 }
 
+/** @param {string} code @returns {string} its sign, kept in one piece between words that run from the right */
+const isolated = (code) => `\u2066${signOf(code)}\u2069`;
+
 /**
  * The pieces of an amount as the language orders them, so that a screen can size them.
  * @param {Money} money
@@ -100,7 +103,7 @@ export function moneyParts({ amount, currency }) {
   const exact = /** @type {any} */ (toDecimal(amount, currency));
   return format
     .formatToParts(exact)
-    .map((part) => (part.type === "currency" ? { ...part, value: signOf(currency) } : part));
+    .map((part) => (part.type === "currency" ? { ...part, value: isolated(currency) } : part));
 }
 
 /** @param {Money} money @param {{ sign?: boolean }} [options] sign: a plus before what came in */

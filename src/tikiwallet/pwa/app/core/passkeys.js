@@ -25,17 +25,6 @@ async function using(act) {
 export const createPasskey = (options) =>
   using((library) => library.startRegistration({ optionsJSON: options }));
 
-/**
- * @param {any} options the server's `public_key`
- * @param {{ autofill?: boolean }} [how] autofill: offered in the phone field instead of a dialogue
- * @returns {Promise<object>} the signed answer
- */
-export const askPasskey = (options, { autofill = false } = {}) =>
-  using((library) =>
-    library.startAuthentication({ optionsJSON: options, useBrowserAutofill: autofill }),
-  );
-
-/** Ends a waiting autofill offer, before another dialogue or when the screen goes. */
-export function cancelPasskey() {
-  globalThis.SimpleWebAuthnBrowser?.WebAuthnAbortService.cancelCeremony();
-}
+/** @param {any} options the server's `public_key` @returns {Promise<object>} the signed answer */
+export const askPasskey = (options) =>
+  using((library) => library.startAuthentication({ optionsJSON: options }));

@@ -90,12 +90,15 @@ function loadStyles(name) {
 /** Shows what the address bar says. */
 async function show() {
   const mine = ++visit;
-  const found = match(location.pathname) ?? match("/not-found");
+  const here = location.pathname + location.search;
+  let found = match(location.pathname) ?? match("/not-found");
+  if (found && !mayShow(found.route)) {
+    const there = elsewhere(here);
+    if (there !== here) return navigate(there, { replace: true });
+    found = match("/not-found");
+  }
   if (!found) return;
   const { route } = found;
-  if (!mayShow(route)) {
-    return navigate(elsewhere(location.pathname + location.search), { replace: true });
-  }
   moving.value = true;
   try {
     const [module] = await Promise.all([

@@ -1,4 +1,5 @@
 // Short messages that come and go at the edge of the screen.
+import { wordsOf } from "./problems.js";
 import { signal } from "./ui.js";
 
 /** @typedef {{ id: number, text: string, kind: "done" | "info" | "error",
@@ -16,6 +17,11 @@ export function say(text, { kind = "done", action } = {}) {
   const id = ++last;
   toasts.value = [...toasts.value.slice(-2), { id, text, kind, action }];
   if (!action) setTimeout(() => dismiss(id), 3000 + text.length * 60);
+}
+
+/** @param {import("./problems.js").Problem} problem says why something did not work, unless it was called off */
+export function sayProblem(problem) {
+  if (problem.code !== "cancelled") say(wordsOf(problem), { kind: "error" });
 }
 
 /** @param {number} id */

@@ -73,8 +73,8 @@ export default function Contacts() {
       ${people.length > 0 &&
       html`<ul class="list">
         ${people.map(
-          (one) => html`<li key=${one.to} class="entry">
-            <div class="entry-row">
+          (one) => html`<li key=${one.to} class="movement">
+            <div class="movement-row">
               <a class="item" href=${`/pay?to=${one.to}`}>
                 <${Avatar} name=${one.name} />
                 <span class="item-words">

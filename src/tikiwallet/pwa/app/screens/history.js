@@ -1,6 +1,6 @@
 // Everything that happened, newest first: searched, filtered, day by day.
 import { Button, Chip, IconButton } from "../components/controls.js";
-import { EntryInside } from "../components/entry.js";
+import { Movement } from "../components/movement.js";
 import { Age, EmptyState, ErrorState, Notice, SkeletonList } from "../components/feedback.js";
 import { Field } from "../components/fields.js";
 import { usePull, useSwipe } from "../components/gestures.js";
@@ -171,9 +171,9 @@ function More({ feed }) {
 function Row({ entry }) {
   const { isOpen, setOpen, ...touch } = useSwipe();
   const again = repeatLink(entry);
-  return html`<li class=${classes("entry", isOpen && "entry-open")} ...${touch}>
-    <div class="entry-row">
-      <a class="item" href=${`/payments/${entry.payment_id}`}><${EntryInside} entry=${entry} clock /></a>
+  return html`<li class=${classes("movement", isOpen && "movement-open")} ...${touch}>
+    <div class="movement-row">
+      <a class="item" href=${`/payments/${entry.payment_id}`}><${Movement} entry=${entry} clock /></a>
       <${IconButton}
         icon=${isOpen ? "close" : "more"}
         label=${t(isOpen ? "entry.less" : "entry.more", { name: titleOf(entry) })}
@@ -182,7 +182,7 @@ function Row({ entry }) {
       />
     </div>
     ${isOpen &&
-    html`<div class="entry-do">
+    html`<div class="movement-do">
       ${again && html`<${Button} variant="soft" small icon="repeat" href=${again}>${t("entry.repeat")}<//>`}
       <${Button} variant="soft" small icon="share" onClick=${() => share({ text: receiptText(entry) })}>${t("do.share")}<//>
       <${Button} variant="soft" small icon="receipt" href=${`/payments/${entry.payment_id}`}>${t("entry.details")}<//>

@@ -1,7 +1,7 @@
 // Home: what there is, how to move it, what happened last.
 import { Button, IconButton } from "../components/controls.js";
 import { Avatar, Money } from "../components/display.js";
-import { EntryItem } from "../components/entry.js";
+import { MovementItem } from "../components/movement.js";
 import { Age, EmptyState, ErrorState, Skeleton, SkeletonList } from "../components/feedback.js";
 import { usePull } from "../components/gestures.js";
 import { Icon } from "../components/icons.js";
@@ -105,7 +105,7 @@ function Recent() {
         ? html`<${ErrorState} problem=${problem} retry=${() => void recent.refresh()} busy=${recent.loading.value} />`
         : html`<${SkeletonList} rows=${4} />`
       : entries.length
-        ? html`<ul class="list">${entries.slice(0, 6).map((entry) => html`<${EntryItem} key=${entry.id} entry=${entry} />`)}</ul>`
+        ? html`<ul class="list">${entries.slice(0, 6).map((entry) => html`<${MovementItem} key=${entry.id} entry=${entry} />`)}</ul>`
         : html`<div class="card card-sunken">
             <${EmptyState} icon="receipt" title=${t("home.quiet")}>${t("home.quiet.text")}<//>
           </div>`}

@@ -1,0 +1,121 @@
+// How safe the wallet is, at one glance, and the way to each part of it.
+import { Badge, ListItem } from "../components/display.js";
+import { Notice, SkeletonList } from "../components/feedback.js";
+import { Screen } from "../components/screen.js";
+import { factors, sessions } from "../core/account.js";
+import { del, get } from "../core/api.js";
+import { formatMoment } from "../core/dates.js";
+import { t } from "../core/i18n.js";
+import { asProblem } from "../core/problems.js";
+import { createResource, useResource } from "../core/resource.js";
+import { me } from "../core/session.js";
+import { say, sayProblem } from "../core/toasts.js";
+import { Button } from "../components/controls.js";
+import { html } from "../core/ui.js";
+
+/** @typedef {{ id: string, ready_at: string }} Recovery */
+/** @type {import("../core/resource.js").Resource<Recovery[]>} */
+const recoveries = createResource("recoveries", async () => (await get("/v1/me/recoveries")).items);
+
+/** @param {boolean} on */
+const state = (on) =>
+  html`<${Badge} kind=${on ? "good" : undefined}>${t(on ? "state.on" : "state.off")}<//>`;
+
+export default function Security() {
+  useResource(factors);
+  useResource(sessions);
+  useResource(recoveries);
+  const own = factors.data.value;
+  const places = sessions.data.value;
+  const person = me.value;
+
+  return html`<${Screen} title=${t("security.title")} back="/you">
+    <div class="stack stack-l">
+      ${(recoveries.data.value ?? []).map((one) => html`<${Recovering} key=${one.id} recovery=${one} />`)}
+      <section class="section">
+        <h2>${t("security.paying")}</h2>
+        <ul class="list">
+          <${ListItem}
+            icon="lock"
+            title=${t("pin.title")}
+            text=${t("pin.about")}
+            end=${person && state(person.pin_set)}
+            href="/security/pin"
+          />
+        </ul>
+      </section>
+      <section class="section">
+        <h2>${t("security.signing-in")}</h2>
+        ${own
+          ? html`<ul class="list">
+              <${ListItem}
+                icon="fingerprint"
+                title=${t("passkeys.title")}
+                text=${t("passkeys.about")}
+                end=${own.passkeys.length
+                  ? html`<${Badge} kind="good">${t("passkeys.count", { count: own.passkeys.length })}<//>`
+                  : state(false)}
+                href="/security/passkeys"
+              />
+              <${ListItem}
+                icon="clock"
+                title=${t("totp.title")}
+                text=${t("totp.about")}
+                end=${state(own.totp)}
+                href="/security/authenticator"
+              />
+              <${ListItem}
+                icon="message"
+                title=${t("sms.title")}
+                text=${t("sms.about")}
+                end=${state(own.sms)}
+                href="/security/authenticator#sms"
+              />
+              <${ListItem}
+                icon="edit"
+                title=${t("password.title")}
+                text=${t("password.about")}
+                href="/security/password"
+              />
+            </ul>`
+          : factors.problem.value
+            ? html`<${Notice} kind="warn">${t("security.unknown")}<//>`
+            : html`<${SkeletonList} />`}
+      </section>
+      <section class="section">
+        <h2>${t("security.watch")}</h2>
+        <ul class="list">
+          <${ListItem}
+            icon="laptop"
+            title=${t("sessions.title")}
+            text=${places ? t("sessions.count", { count: places.length }) : t("sessions.about")}
+            href="/security/devices"
+          />
+          <${ListItem}
+            icon="list"
+            title=${t("events.title")}
+            text=${t("events.about")}
+            href="/security/events"
+          />
+        </ul>
+      </section>
+    </div>
+  <//>`;
+}
+
+/** @param {{ recovery: Recovery }} props somebody with this number asked for a new password */
+function Recovering({ recovery }) {
+  async function stop() {
+    try {
+      await del(`/v1/me/recoveries/${recovery.id}`);
+      await recoveries.refresh();
+      say(t("recovering.stopped"));
+    } catch (error) {
+      sayProblem(asProblem(error));
+    }
+  }
+  return html`<${Notice} kind="error" title=${t("recovering.title")}>
+    <p>${t("recovering.text", { at: formatMoment(recovery.ready_at) })}</p>
+    <${Button} variant="danger" small onClick=${stop}>${t("recovering.stop")}<//>
+  <//>`;
+}
