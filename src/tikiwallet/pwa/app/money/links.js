@@ -1,5 +1,7 @@
 // Links and codes that ask for money: /pay?to=@name&amount=12.50&currency=SGD.
+import { countryOf, diallingCode, guessCountry } from "../core/countries.js";
 import { plainDigits, readAmount, toDecimal } from "../core/money.js";
+import { me } from "../core/session.js";
 
 const WALLET = /^w_[0-9a-hjkmnp-tv-z]{13}$/;
 const NAME = /^@?[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/i;
@@ -40,8 +42,15 @@ export function readPayee(text) {
   if (WALLET.test(plain)) return plain;
   const digits = plain.replace(/[\s().-]/g, "");
   if (/^(\+|00)\d{6,15}$/.test(digits)) return digits.replace(/^00/, "+");
-  if (/^\d+$/.test(digits)) return null; // a number without its country could be anybody's
+  if (/^\d{5,14}$/.test(digits)) return inOwnCountry(digits);
+  if (/^\d+$/.test(digits)) return null;
   return NAME.test(plain) ? `@${plain.replace(/^@/, "").toLowerCase()}` : null;
+}
+
+/** @param {string} digits without a country: the payer's own is meant, and the whole number is shown */
+function inOwnCountry(digits) {
+  const country = me.value?.phone ? countryOf(me.value.phone) : guessCountry();
+  return `+${diallingCode(country)}${digits.replace(/^0+/, "")}`;
 }
 
 /**

@@ -1,7 +1,5 @@
 // The person's wallets and what happened in them lately, as several screens show them.
 import { get, post } from "../core/api.js";
-import { locale } from "../core/i18n.js";
-import { COMMON_CURRENCIES } from "../core/money.js";
 import { keepNote, readNote } from "../core/preferences.js";
 import { createResource } from "../core/resource.js";
 import { me } from "../core/session.js";
@@ -83,16 +81,4 @@ export function tellBalance({ wallet_id, available, held, posted }) {
   const list = wallets.data.value;
   if (!list) return;
   wallets.set(list.map((one) => (one.id === wallet_id ? { ...one, available, held, posted } : one)));
-}
-
-const OF_REGION = /** @type {Record<string, string>} */ ({
-  SG: "SGD", US: "USD", GB: "GBP", ID: "IDR", IN: "INR", MY: "MYR", PH: "PHP", TH: "THB", VN: "VND",
-  CN: "CNY", JP: "JPY", AU: "AUD", AE: "AED", SA: "SAR", EG: "EGP", KE: "KES", NG: "NGN", DE: "EUR",
-  FR: "EUR", ES: "EUR", IT: "EUR", NL: "EUR", AT: "EUR", IE: "EUR", PT: "EUR", FI: "EUR",
-}); // prettier-ignore
-
-/** @returns {string} the currency a new person probably wants first */
-export function likelyCurrency() {
-  const region = new Intl.Locale(locale()).maximize().region ?? "";
-  return me.value?.home_currency ?? OF_REGION[region] ?? /** @type {string} */ (COMMON_CURRENCIES[0]);
 }

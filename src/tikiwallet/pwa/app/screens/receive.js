@@ -10,9 +10,10 @@ import { formatMoney, nameOf } from "../core/money.js";
 import { useResource } from "../core/resource.js";
 import { me } from "../core/session.js";
 import { html, useState } from "../core/ui.js";
+import { likelyCurrency } from "../money/likely.js";
 import { payLink } from "../money/links.js";
 import { share } from "../money/share.js";
-import { likelyCurrency, mainWallet, wallets } from "../money/wallets.js";
+import { mainWallet, wallets } from "../money/wallets.js";
 
 export default function Receive() {
   useResource(wallets);

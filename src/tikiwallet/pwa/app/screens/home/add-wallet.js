@@ -7,7 +7,8 @@ import { t } from "../../core/i18n.js";
 import { COMMON_CURRENCIES, nameOf } from "../../core/money.js";
 import { say } from "../../core/toasts.js";
 import { html } from "../../core/ui.js";
-import { likelyCurrency, openWallet, wallets } from "../../money/wallets.js";
+import { likelyCurrency } from "../../money/likely.js";
+import { openWallet, wallets } from "../../money/wallets.js";
 
 /** @param {{ onClose: () => void }} props */
 export function AddWallet({ onClose }) {

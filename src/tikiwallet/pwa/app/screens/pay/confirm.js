@@ -147,7 +147,7 @@ function AskPin({ payment, state }) {
       html`<${Button} variant="soft" icon="fingerprint" busy=${state.busy} onClick=${() => void payment.withPasskey()}>
         ${t("pin.passkey")}
       <//>`}
-      <p><${Button} variant="quiet" small href="/security">${t("pin.forgot")}<//></p>
+      <p><${Button} variant="quiet" small href="/security/pin">${t("pin.forgot")}<//></p>
     </div>
   <//>`;
 }

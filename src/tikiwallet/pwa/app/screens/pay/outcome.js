@@ -86,7 +86,7 @@ const FindingOut = ({ payment, state, money, whom }) => html`<${Screen}
 /** @param {Problem} problem @returns {{ label: string, href?: string, icon?: string } | null} what helps */
 function wayOut({ code }) {
   if (code === "insufficient_funds") return { label: t("home.topup"), href: "/topup", icon: "plus" };
-  if (code === "pin_not_set") return { label: t("pin.set"), href: "/security", icon: "lock" };
+  if (code === "pin_not_set") return { label: t("pin.set"), href: "/security/pin", icon: "lock" };
   if (code === "account_frozen" || code === "account_closed") return { label: t("outcome.help"), href: "/help", icon: "help" };
   return null;
 }

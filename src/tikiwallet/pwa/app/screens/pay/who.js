@@ -20,7 +20,7 @@ function wrongWith(text) {
   const asked = readCode(text);
   if (!text.trim()) return t("who.empty");
   if (asked && "foreign" in asked) return t("who.foreign", { host: asked.foreign });
-  if (!asked) return t(/^[\d\s().-]+$/.test(text) ? "who.country" : "who.form");
+  if (!asked) return t("who.form");
   return aboutPayee(asked.to);
 }
 

@@ -44,7 +44,6 @@ export default {
   "who.more": "Add somebody",
   "who.empty": "Enter a phone number or a @name",
   "who.form": "That is neither a phone number nor a @name",
-  "who.country": "Begin with + and the country code, such as +65",
   "who.foreign": "This code leads to {host}, not to TikiWallet",
   "who.self": "That is you. Money cannot be paid to the wallet it comes from.",
   "who.twice": "You have chosen this person already",
