@@ -6,7 +6,7 @@ import { Skeleton } from "./feedback.js";
 
 /** @param {string} text @returns {Promise<Drawn>} */
 async function draw(text) {
-  const { encode } = await import("../vendor/uqr.js");
+  const { encode } = await import("../vendor/qr.js");
   const { data, size } = encode(text, { ecc: "M", border: 0 });
   let path = "";
   data.forEach((row, y) => {

@@ -3,11 +3,13 @@ import { Problem } from "./problems.js";
 
 export const havePasskeys = () => typeof globalThis.PublicKeyCredential === "function";
 
-/** @template T @param {(library: typeof SimpleWebAuthnBrowser) => Promise<T>} act @returns {Promise<T>} */
+/** @typedef {typeof import("../vendor/passkeys.js")} Library */
+
+/** @template T @param {(library: Library) => Promise<T>} act @returns {Promise<T>} */
 async function using(act) {
-  await import("../vendor/simplewebauthn.js");
+  const library = await import("../vendor/passkeys.js");
   try {
-    return await act(globalThis.SimpleWebAuthnBrowser);
+    return await act(library);
   } catch (error) {
     const { name = "", code = "" } = /** @type {{ name?: string, code?: string }} */ (error);
     if (name === "AbortError" || code === "ERROR_CEREMONY_ABORTED") {

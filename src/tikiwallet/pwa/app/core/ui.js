@@ -1,24 +1,29 @@
 // What a screen is written with: Preact, htm, hooks and signals under one roof.
-import htm from "../vendor/htm.js";
-import { h } from "../vendor/preact.js";
+import { h, htm } from "../vendor/ui.js";
 
-export { Fragment, render } from "../vendor/preact.js";
 export {
+  Fragment,
+  batch,
+  computed,
+  effect,
+  render,
+  signal,
   useCallback,
+  useComputed,
   useEffect,
   useId,
   useLayoutEffect,
   useMemo,
   useRef,
+  useSignal,
   useState,
-} from "../vendor/preact-hooks.js";
-export { batch, computed, effect, signal, useComputed, useSignal } from "../vendor/signals.js";
+} from "../vendor/ui.js";
 
-/** @typedef {import("../vendor/preact.js").ComponentChildren} Children */
-/** @typedef {import("../vendor/preact.js").VNode<any>} Node */
+/** @typedef {import("preact").ComponentChildren} Children */
+/** @typedef {import("preact").VNode<any>} Node */
 /**
  * @template T
- * @typedef {import("../vendor/signals.js").Signal<T>} Signal
+ * @typedef {import("@preact/signals").Signal<T>} Signal
  */
 
 /** @type {(parts: TemplateStringsArray, ...values: any[]) => Node} */

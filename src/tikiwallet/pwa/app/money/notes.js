@@ -1,5 +1,6 @@
 // Private notes: encrypted on this device for the devices of both sides. The server keeps what it cannot
 // read; a device that is lost takes its key along.
+import { deviceName } from "../core/account.js";
 import { get, put } from "../core/api.js";
 import { Problem } from "../core/problems.js";
 import { me } from "../core/session.js";
@@ -60,14 +61,6 @@ async function ownDevice() {
   // Of two tabs at once the first one's key stays.
   await withKeys("readwrite", (store) => store.add(device, person)).catch(() => undefined);
   return withKeys("readonly", (store) => store.get(person));
-}
-
-/** @returns {string} what this device is called in the list of those who can read */
-function deviceName() {
-  const agent = navigator.userAgent;
-  const browser = /Edg\//.test(agent) ? "Edge" : /Firefox\//.test(agent) ? "Firefox" : /Chrome\//.test(agent) ? "Chrome" : "Safari";
-  const system = /Android|iPhone|iPad|Windows|Mac|Linux/.exec(agent)?.[0] ?? "";
-  return [browser, system].filter(Boolean).join(" · ");
 }
 
 /** Lets others write to this device; once per device. Throws Problem. */

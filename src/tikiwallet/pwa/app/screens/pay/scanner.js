@@ -12,7 +12,7 @@ const LONGEST = 960; // px of a picture's longer side; more only costs time
 
 /** @returns {Promise<(image: ImageData) => string | null>} the reader, loaded when it is first used */
 async function loadReader() {
-  const { decodeQR } = await import("../../vendor/lazy/qr-decode.js");
+  const { decodeQR } = await import("../../vendor/lazy/qr-reader.js");
   return (image) => {
     try {
       return decodeQR(image) || null;
