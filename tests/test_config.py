@@ -43,6 +43,23 @@ def test_default_data_dir(env: dict[str, str], platform: str, expected: str) -> 
     assert default_data_dir(env, platform) == Path(expected)
 
 
+def test_files(tmp_path: Path) -> None:
+    places, providers = tmp_path / "places.mmdb", tmp_path / "oidc.toml"
+    places.touch()
+    providers.write_text('[mock]\nname = "Mock"\nissuer = "https://m.example"\nclient_id = "w"\n')
+    providers.chmod(0o600)
+    assert read(TIKIWALLET_PLACES_FILE=str(places)).places_file == places
+    [line] = mistakes(TIKIWALLET_OIDC_FILE=str(providers))
+    assert line.startswith(f"TIKIWALLET_OIDC_FILE: {providers}: [mock] lacks client_secret")
+    with providers.open("a") as file:
+        file.write('client_secret = "hidden"\n')
+    settings = read(TIKIWALLET_OIDC_FILE=str(providers))
+    assert [one.id for one in settings.issuers] == ["mock"]
+    assert "hidden" not in repr(settings)
+    for name in ("TIKIWALLET_PLACES_FILE", "TIKIWALLET_OIDC_FILE"):
+        assert mistakes(**{name: str(tmp_path)}) == [f"{name}={tmp_path} is no file"]
+
+
 def test_everything_set() -> None:
     settings = read(
         TIKIWALLET_DATA_DIR="/srv/tiki",

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import migrate
 from tikiwallet.database.pool import Database, connect
+from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
@@ -40,6 +41,7 @@ from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.fast import FastLane
+from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
@@ -162,7 +164,8 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(ledger.stop)
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
-        parts, lane = _build(settings, dsns, database, ledger)
+        providers = await stack.enter_async_context(open_providers(settings))
+        parts, lane = _build(settings, dsns, database, ledger, providers)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
@@ -222,7 +225,12 @@ async def run_worker(settings: Settings, say: Say) -> None:
         await database.close()
 
 
-def build_identity(settings: Settings, dsns: Dsns, database: Database) -> Identity:
+def build_identity(
+    settings: Settings,
+    dsns: Dsns,
+    database: Database,
+    providers: Mapping[str, IdentityProvider] | None = None,
+) -> Identity:
     """Identity, with codes going to the sandbox's inbox."""
     return Identity.build(
         database,
@@ -231,13 +239,33 @@ def build_identity(settings: Settings, dsns: Dsns, database: Database) -> Identi
         issuer=settings.public_url,
         sender=SandboxInbox(database),
         rate_limits=settings.rate_limits,
+        providers=providers,
     )
 
 
+@asynccontextmanager
+async def open_providers(settings: Settings) -> AsyncIterator[dict[str, IdentityProvider]]:
+    """The providers of identities that these settings name."""
+    if not settings.issuers:
+        yield {}
+        return
+    from tikiwallet.providers.oidc import OidcProvider, open_client
+
+    async with open_client() as http:
+        yield {
+            one.id: OidcProvider(one, f"{settings.public_url}/v1/auth/oidc/{one.id}/callback", http)
+            for one in settings.issuers
+        }
+
+
 def _build(
-    settings: Settings, dsns: Dsns, database: Database, ledger: Writer | LedgerLink
+    settings: Settings,
+    dsns: Dsns,
+    database: Database,
+    ledger: Writer | LedgerLink,
+    providers: Mapping[str, IdentityProvider],
 ) -> tuple[Parts, FastLane]:
-    identity = build_identity(settings, dsns, database)
+    identity = build_identity(settings, dsns, database, providers)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     gateway = SandboxGateway(database, settings.public_url)
@@ -275,7 +303,9 @@ def _build(
         directory=directory,
         verifier=identity.verifier,
         cookies=parts.cookies,
+        sightings=identity.sightings,
         latencies=latencies,
+        every=of_every_answer(settings.public_url),
         rest=build_application(parts),
     )
     return parts, lane

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from tikiwallet.issuers import Issuer, read_issuers
+
 PREFIX: Final = "TIKIWALLET_"
 NAMES: Final = (
     "TIKIWALLET_CLUSTER",
@@ -24,6 +26,7 @@ NAMES: Final = (
     "TIKIWALLET_LEDGER_DATABASE_URL",
     "TIKIWALLET_LOG_LEVEL",
     "TIKIWALLET_MIGRATE_URL",
+    "TIKIWALLET_OIDC_FILE",
     "TIKIWALLET_PLACES_FILE",
     "TIKIWALLET_PORT",
     "TIKIWALLET_PUBLIC_URL",
@@ -59,6 +62,7 @@ class Settings:
     lease_ms: int = 500
     log_level: str = "info"
     cluster_wanted: bool | None = None
+    issuers: tuple[Issuer, ...] = ()  # whose identities sign people in
     places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
 
     @property
@@ -122,6 +126,7 @@ class Settings:
             cluster_wanted={"on": True, "off": False}.get(
                 reader.choice("TIKIWALLET_CLUSTER", "auto", ("on", "off", "auto"))
             ),
+            issuers=reader.issuers("TIKIWALLET_OIDC_FILE"),
             places_file=reader.file("TIKIWALLET_PLACES_FILE"),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
         )
@@ -197,6 +202,15 @@ class _Reader:
             self.refuse(f"{name}={value} is no file")
             return None
         return path
+
+    def issuers(self, name: str) -> tuple[Issuer, ...]:
+        path = self.file(name)
+        if path is None:
+            return ()
+        found, mistakes = read_issuers(path)
+        for mistake in mistakes:
+            self.refuse(f"{name}: {mistake}")
+        return found
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name)

@@ -1,6 +1,7 @@
 """The HTTP application over real parts, spoken to through ASGI."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,7 @@ from tests.wallets.stack import Stack, running_stack
 from tikiwallet.config import Settings
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
+from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
@@ -101,8 +103,13 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
     )
 
 
-@pytest.fixture
-async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[Web]:
+@asynccontextmanager
+async def running_web(
+    database_urls: DatabaseUrls,
+    settings: Settings,
+    providers: Mapping[str, IdentityProvider] | None = None,
+) -> AsyncIterator[Web]:
+    """The application over a fresh database; people may sign in through `providers`."""
     async with running_stack(database_urls) as stack:
         identity = Identity.build(
             stack.database,
@@ -111,6 +118,7 @@ async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[
             issuer=settings.public_url,
             sender=SandboxInbox(stack.database),
             rate_limits=False,
+            providers=providers,
         )
         await identity.start()
         try:
@@ -120,3 +128,9 @@ async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[
                 yield Web(http, parts, stack)
         finally:
             await identity.stop()
+
+
+@pytest.fixture
+async def web(database_urls: DatabaseUrls, settings: Settings) -> AsyncIterator[Web]:
+    async with running_web(database_urls, settings) as running:
+        yield running

@@ -13,6 +13,8 @@ _STATEMENTS = (
     ("DELETE FROM identity.registration WHERE expires_at < $1", timedelta(hours=1)),
     ("DELETE FROM identity.reservation WHERE expires_at < $1", timedelta(hours=1)),
     ("DELETE FROM identity.code WHERE expires_at < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.oidc_start WHERE expires_at < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.oidc_ticket WHERE expires_at < $1", timedelta(hours=1)),
     # No limit counts for longer than a day.
     ("DELETE FROM identity.attempt WHERE last_at < $1", timedelta(days=2)),
     ("DELETE FROM identity.revocation WHERE until < $1", timedelta(hours=1)),

@@ -1,6 +1,6 @@
 """The services of identity, put together for whoever starts a process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +9,7 @@ from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.clients import Clients
 from tikiwallet.identity.codes import Codes, CodeSender
+from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
 from tikiwallet.identity.limits import Limits
@@ -20,6 +21,7 @@ from tikiwallet.identity.revocations import Connect, Revocations
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
+from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
 
 
@@ -39,6 +41,7 @@ class Identity:
     verifier: TokenVerifier
     revocations: Revocations
     sightings: Sightings
+    federation: Federation
     hashing: Hashing
 
     @classmethod
@@ -51,11 +54,12 @@ class Identity:
         issuer: str,
         sender: CodeSender,
         rate_limits: bool = True,
+        providers: Mapping[str, IdentityProvider] | None = None,
         now: Callable[[], int] = clock.now_us,
     ) -> Self:
         """The parts, wired. `connect` opens an unpooled connection as the application (for ended
-        sessions), `issuer` is the claim `iss` of tokens. Call `start` before tokens are verified.
-        Raises `KeyFileError`."""
+        sessions), `issuer` is the claim `iss` of tokens; people may also sign in through
+        `providers`. Call `start` before tokens are verified. Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
         secret = load_server_secret(keys_dir)
         hashing = Hashing()
@@ -72,6 +76,7 @@ class Identity:
             limits=limits,
             now=now,
         )
+        tickets = Tickets(database, now)
         codes = Codes(database, secret, now)
         return cls(
             people=People(database, limits),
@@ -80,6 +85,7 @@ class Identity:
                 codes=codes,
                 passwords=passwords,
                 sessions=sessions,
+                tickets=tickets,
                 limits=limits,
                 sender=sender,
                 now=now,
@@ -94,6 +100,15 @@ class Identity:
             verifier=TokenVerifier(keys, issuer, revocations, now=now),
             revocations=revocations,
             sightings=Sightings(database, now),
+            federation=Federation(
+                database,
+                providers=providers or {},
+                sessions=sessions,
+                tickets=tickets,
+                limits=limits,
+                secret=secret,
+                now=now,
+            ),
             hashing=hashing,
         )
 

@@ -77,11 +77,12 @@ async def add_person(
     connection: AnyConnection,
     phone: str,
     username: str,
-    password_hash: str,
+    password_hash: str | None,
     now: Callable[[], int] = clock.now_us,
 ) -> Person:
-    """A new person, in the caller's database transaction; phone and username are normalised.
-    Raises asyncpg's `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
+    """A new person, in the caller's database transaction; phone and username are normalised, and
+    whoever signs in by other means has no password. Raises
+    asyncpg's `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
     row = await connection.fetchrow(
         """
         INSERT INTO identity.person (id, phone, username, display_name, password_hash, created_at)

@@ -5,6 +5,7 @@ and send a message, only its words differ, and the code kept for a known phone m
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -22,7 +23,16 @@ from tikiwallet.identity.limits import (
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import Person, add_person
 from tikiwallet.identity.sessions import Sessions, Tokens
+from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
+
+
+@dataclass(frozen=True, slots=True)
+class TicketHeld:
+    """In place of a password: a ticket, and the value of the cookie it was issued to."""
+
+    ticket: str = field(repr=False)
+    browser: str = field(repr=False)
 
 
 class Registration:
@@ -35,6 +45,7 @@ class Registration:
         codes: Codes,
         passwords: Passwords,
         sessions: Sessions,
+        tickets: Tickets,
         limits: Limits,
         sender: CodeSender,
         now: Callable[[], int] = clock.now_us,
@@ -43,28 +54,39 @@ class Registration:
         self._codes = codes
         self._passwords = passwords
         self._sessions = sessions
+        self._tickets = tickets
         self._limits = limits
         self._sender = sender
         self._now = now
 
     async def register(
-        self, phone: str, username: str, password: str, address: str | None = None
+        self,
+        phone: str,
+        username: str,
+        password: str | TicketHeld,
+        address: str | None = None,
     ) -> str:
         """Begin to register and send a message to `phone`; the registration's id, a UUID. The
         username is reserved for this phone as long as the code lives; `address` is the caller's
-        IP address. Raises `PhoneInvalid`, `UsernameInvalid`, `UsernameReserved`, `UsernameTaken`,
+        IP address. Who signed in at a provider holds a ticket and chooses no password. Raises
+        `TicketInvalid`, `PhoneInvalid`, `UsernameInvalid`, `UsernameReserved`, `UsernameTaken`,
         `PasswordWeak`, `TooManyRequests`, `CodeNotSent`, `Overloaded`."""
         phone = phones.normalise(phone)
         username = usernames.normalise(username)
         usernames.check_free_to_choose(username)
-        passwords.check_rules(password, phone, username)
+        if isinstance(password, str):
+            passwords.check_rules(password, phone, username)
+        else:
+            await self._tickets.check(password.ticket, password.browser)
         if address is not None:
             subject = address_subject(address)
             await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
             await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
         await self._check_free(username, phone)
         await self._limits.take(CODES_PER_PHONE, phone)
-        password_hash = await self._passwords.hash(password)
+        password_hash: str | None = None
+        if isinstance(password, str):
+            password_hash = await self._passwords.hash(password)
         id = ids.write_uuid(ids.new_uuid7())
         async with self._database.transaction() as connection:
             known = await connection.fetchval(
@@ -83,6 +105,8 @@ class Registration:
                 password_hash,
                 clock.from_us(self._now()) + LIFETIME,
             )
+            if isinstance(password, TicketHeld):
+                await self._tickets.attach(connection, password.ticket, password.browser, id)
             code = await self._codes.issue(connection, id, purpose)
         await self._sender.send_code(phone, None if known else code, purpose)
         return id
@@ -91,7 +115,8 @@ class Registration:
         self, registration_id: str, code: str, *, address: str | None = None, device: str = ""
     ) -> tuple[Person, Tokens]:
         """Finish with the code that was sent: the new person, signed in. Raises `CodeWrong`,
-        `CodeExpired`, and `UsernameTaken` when a late code lost its reservation."""
+        `CodeExpired`, `TicketInvalid`, `IdentityTaken`, and `UsernameTaken` when a late code
+        lost its reservation."""
         raw = ids.read_uuid(registration_id)
         if raw is None:
             raise CodeExpired
@@ -115,8 +140,12 @@ class Registration:
                 await connection.execute(
                     "DELETE FROM identity.reservation WHERE username = $1", person.username
                 )
+                method = "sms"
+                if row["password_hash"] is None:
+                    await self._tickets.redeem(connection, id, person.id)
+                    method = "oidc"
                 tokens = await self._sessions.open(
-                    connection, person.id, method="sms", address=address, device=device
+                    connection, person.id, method=method, address=address, device=device
                 )
         except asyncpg.UniqueViolationError as violation:
             if violation.constraint_name == "person_username":

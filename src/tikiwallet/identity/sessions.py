@@ -142,12 +142,26 @@ class Sessions:
         await self._limits.give_back(LOGINS_PER_PHONE_DAY, phone)
         if encoded is not None and self._passwords.is_outdated(encoded):
             await self._renew_hash(person, encoded, password)
+        return await self.admit(person, address=address, device=device)
+
+    async def admit(
+        self,
+        person: int,
+        *,
+        method: str = "password",
+        address: str | None = None,
+        device: str = "",
+    ) -> Tokens:
+        """A new session for someone who showed who they are by one factor. Raises
+        `SecondFactorRequired` when they want to be asked for another."""
         if self._second_factors is not None:
             challenge = await self._second_factors.challenge(person)
             if challenge is not None:
                 raise SecondFactorRequired(challenge_id=challenge)
         async with self._database.transaction() as connection:
-            return await self.open(connection, person, address=address, device=device)
+            return await self.open(
+                connection, person, method=method, address=address, device=device
+            )
 
     async def open(
         self,

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
+import asyncpg
+
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Unavailable
@@ -37,7 +39,8 @@ class Sightings:
         self._seen.add(session)
 
     async def write(self) -> None:
-        """Write down what was noted. Raises `Unavailable`, and has lost nothing then."""
+        """Write down what was noted. Raises `Unavailable` or what asyncpg raises (a time limit),
+        and has lost nothing then."""
         seen, self._seen = self._seen, set()
         if not seen:
             return
@@ -45,7 +48,7 @@ class Sightings:
             await self._database.execute(
                 _WRITE, [ids.write_uuid(one) for one in seen], clock.from_us(self._now())
             )
-        except Unavailable:
+        except (Unavailable, asyncpg.PostgresError):
             self._seen |= seen
             raise
 
@@ -60,7 +63,7 @@ class Sightings:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(Unavailable, asyncpg.PostgresError):
             await self.write()
 
     async def _keep_writing(self) -> None:
@@ -68,5 +71,5 @@ class Sightings:
             await asyncio.sleep(SECONDS)
             try:
                 await self.write()
-            except Unavailable:
-                _log.info("last uses of sessions wait for the database")
+            except (Unavailable, asyncpg.PostgresError) as error:
+                _log.info("last uses of sessions wait", error=type(error).__name__)

@@ -14,6 +14,7 @@ from tikiwallet.web.api import (
     health,
     me,
     oauth,
+    oidc,
     payments,
     sessions,
     topups,
@@ -64,6 +65,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
     errors.install(app)
     chosen = [
         auth.router,
+        oidc.router,
         me.router,
         sessions.router,
         wallets.router,

@@ -17,12 +17,15 @@ import msgspec
 from tikiwallet.errors import Problem
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.sessions import REFRESH_LIFETIME, Tokens
+from tikiwallet.identity.tickets import LIFETIME as TICKET_LIFETIME
 
 MODE_HEADER: Final = "tikiwallet-session"
 REFRESH_PATH: Final = "/v1/auth"
 CSRF_COOKIE: Final = "tw_csrf"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFRESH_SECONDS: Final = int(REFRESH_LIFETIME.total_seconds())
+# As long as a ticket that a provider's answer led to.
+_OIDC_SECONDS: Final = int(TICKET_LIFETIME.total_seconds())
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -62,6 +65,7 @@ class BrowserCookies:
         self.secure = public_url.startswith("https://")
         self._access = f"{'__Host-' if self.secure else ''}tw_access"
         self._refresh = f"{'__Secure-' if self.secure else ''}tw_refresh"
+        self._oidc = f"{'__Secure-' if self.secure else ''}tw_oidc"
         self._access_key = self._access.encode()
         self._refresh_key = self._refresh.encode()
 
@@ -124,6 +128,16 @@ class BrowserCookies:
             self._line(CSRF_COOKIE, "", "/", 0, readable=True),
         ]
 
+    def set_oidc(self, browser: str) -> str:
+        """The Set-Cookie value that a browser brings back from a provider; nothing to clear it.
+        Whoever sends it back is another site, hence Lax."""
+        seconds = _OIDC_SECONDS if browser else 0
+        return self._line(self._oidc, browser, REFRESH_PATH, seconds, site="Lax")
+
+    def oidc_of(self, headers: Headers) -> str:
+        """What the browser brought back; nothing when it was not sent by us."""
+        return _cookie(_facts(headers).cookies, self._oidc.encode()).decode("latin-1")
+
     def _check_site(self, headers: Headers) -> _Facts:
         facts = _facts(headers)
         if facts.site is not None and facts.site != b"same-origin":
@@ -133,9 +147,16 @@ class BrowserCookies:
         return facts
 
     def _line(
-        self, name: str, value: str, path: str, seconds: int, *, readable: bool = False
+        self,
+        name: str,
+        value: str,
+        path: str,
+        seconds: int,
+        *,
+        readable: bool = False,
+        site: str = "Strict",
     ) -> str:
-        parts = [f"{name}={value}", f"Path={path}", f"Max-Age={seconds}", "SameSite=Strict"]
+        parts = [f"{name}={value}", f"Path={path}", f"Max-Age={seconds}", f"SameSite={site}"]
         if self.secure:
             parts.append("Secure")
         if not readable:

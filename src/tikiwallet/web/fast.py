@@ -8,7 +8,7 @@ application the lane serves whatever comes in any other shape (chunked, pipeline
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -16,18 +16,18 @@ from msgspec import Meta
 
 from tikiwallet import ids, logs
 from tikiwallet.errors import NotFound, Problem
+from tikiwallet.identity.sightings import Sightings
 from tikiwallet.identity.tokens import TokenVerifier
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import AccountType, Outcome, State
 from tikiwallet.money import BY_NUMBER
-from tikiwallet.payments.pay import Asked, PaymentRequest, Payments
+from tikiwallet.payments.pay import Asked, PaymentRequest, Payments, PaymentTold
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.web.api.bodies import read_members
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.decoding import invalid
 from tikiwallet.web.edge import (
     BODY_MAX,
-    NO_SNIFF,
     NO_STORE,
     REQUEST_ID_HEADER,
     request_id_of,
@@ -40,6 +40,7 @@ from tikiwallet.web.errors import (
     UnsupportedMediaType,
     render,
 )
+from tikiwallet.web.headers import Header
 from tikiwallet.web.idempotency import IdempotencyKeyInvalid, parse_key
 from tikiwallet.web.metrics import Latencies
 
@@ -50,10 +51,8 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Answer: TypeAlias = Callable[[int, tuple[tuple[bytes, bytes], ...], bytes], None]
 
-_ALWAYS: Final = (NO_STORE, NO_SNIFF)
-_OK: Final = ((b"content-type", b"application/json"), *_ALWAYS)
+_JSON: Final = (b"content-type", b"application/json")
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
-_AGAIN: Final = (*_OK, _REPLAYED)
 _log = logs.get(__name__)
 
 
@@ -107,7 +106,12 @@ class Exchange:
         except Exception as error:
             self.refuse(error)
         else:
-            self.answer(201, _AGAIN if replayed else _OK, _encode(told))
+            self.tell_payment(told, replayed)
+
+    def tell_payment(self, told: PaymentTold, replayed: bool) -> None:
+        """Answer with a payment."""
+        lane = self._lane
+        self.answer(201, lane.again if replayed else lane.ok, _encode(told))
 
     def refuse(self, error: Exception) -> None:
         """Answer with a problem; with `internal_error` when `error` is none."""
@@ -116,7 +120,7 @@ class Exchange:
             _log.error("a bug", request_id=request_id, route=self.call.route, exc_info=error)
             error = InternalError()
         status, headers, body = render(error, error.instance or request_id)
-        more = [*_ALWAYS, (REQUEST_ID_HEADER, request_id.encode())]
+        more = [*self._lane.always, (REQUEST_ID_HEADER, request_id.encode())]
         if error.replayed:
             more.append(_REPLAYED)
         if isinstance(error, MethodNotAllowed):
@@ -142,14 +146,21 @@ class FastLane:
         directory: WalletDirectory,
         verifier: TokenVerifier,
         cookies: BrowserCookies,
+        sightings: Sightings,
         latencies: Latencies,
+        every: Sequence[Header],
         rest: Application,
     ) -> None:
+        """`every`: headers of each answer; `rest`: who serves all else."""
+        self.always = (NO_STORE, *every)
+        self.ok = (_JSON, *self.always)
+        self.again = (*self.ok, _REPLAYED)
         self.payments = payments
         self.observe = latencies.observe
         self._ledger = ledger
         self._directory = directory
         self._verify = verifier.verify
+        self._note = sightings.note
         self._authorization = cookies.authorization
         self._rest = rest
         self._tasks: set[asyncio.Task[None]] = set()
@@ -233,6 +244,7 @@ class FastLane:
     def _balance(self, exchange: Exchange) -> None:
         principal = self._verify(self._authorization(exchange.headers, "GET"))
         principal.require("person")
+        self._note(principal.session)
         wallet_id = exchange.path[12:-8]
         account = ids.read_id("w", wallet_id)
         if account is None:
@@ -252,7 +264,7 @@ class FastLane:
     def _tell_balance(self, exchange: Exchange, wallet_id: str, state: State | None) -> None:
         if state is None:
             raise NotFound("There is no such wallet, or it is not yours")
-        exchange.answer(200, _OK, _balance_json(wallet_id, state))
+        exchange.answer(200, self.ok, _balance_json(wallet_id, state))
 
     # -- payments
 
@@ -271,6 +283,7 @@ class FastLane:
             authorization = self._authorization(exchange.headers, "POST")
         principal = self._verify(authorization)
         principal.require("person")
+        self._note(principal.session)
         written_key = parse_key(key)
         body = exchange.body
         request = _decode(_payment_decoder, body, content_type)
@@ -283,7 +296,7 @@ class FastLane:
 
     async def _pay_later(self, exchange: Exchange) -> None:
         told, replayed = await self.payments.carry_out(exchange.asked)
-        exchange.answer(201, _AGAIN if replayed else _OK, _encode(told))
+        exchange.tell_payment(told, replayed)
 
     # -- many balances
 
@@ -297,24 +310,25 @@ class FastLane:
         if states is None:
             self._later(exchange, self._query_later(exchange, query.wallet_ids, accounts))
         else:
-            _tell_balances(exchange, query.wallet_ids, states)
+            self._tell_balances(exchange, query.wallet_ids, states)
 
     async def _query_later(
         self, exchange: Exchange, wallet_ids: list[str], accounts: list[int]
     ) -> None:
-        _tell_balances(exchange, wallet_ids, await self._ledger.states(accounts))
+        self._tell_balances(exchange, wallet_ids, await self._ledger.states(accounts))
 
-
-def _tell_balances(exchange: Exchange, wallet_ids: list[str], states: list[State | None]) -> None:
-    items = []
-    missing = []
-    for wallet_id, state in zip(wallet_ids, states, strict=True):
-        if state is None or state.type != AccountType.WALLET:
-            missing.append(wallet_id)
-        else:
-            items.append(_balance_json(wallet_id, state))
-    body = b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
-    exchange.answer(200, _OK, body)
+    def _tell_balances(
+        self, exchange: Exchange, wallet_ids: list[str], states: list[State | None]
+    ) -> None:
+        items = []
+        missing = []
+        for wallet_id, state in zip(wallet_ids, states, strict=True):
+            if state is None or state.type != AccountType.WALLET:
+                missing.append(wallet_id)
+            else:
+                items.append(_balance_json(wallet_id, state))
+        body = b'{"items":[%b],"missing":%b}' % (b",".join(items), _encode(missing))
+        exchange.answer(200, self.ok, body)
 
 
 def _balance_json(wallet_id: str, state: State) -> bytes:

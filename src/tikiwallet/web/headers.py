@@ -24,7 +24,7 @@ _PAGE_POLICY: Final = "; ".join(
     )
 )
 _FEATURES_OFF: Final = (
-    "accelerometer", "bluetooth", "display-capture", "geolocation", "gyroscope", "hid",
+    "accelerometer", "display-capture", "geolocation", "gyroscope", "hid",
     "magnetometer", "microphone", "midi", "payment", "serial", "usb",
 )  # fmt: skip
 _FEATURES_OURS: Final = ("camera", "publickey-credentials-create", "publickey-credentials-get")

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from tikiwallet.errors import Problem
+from tikiwallet.errors import InvalidRequest, Problem
+from tikiwallet.identity.registration import TicketHeld
 from tikiwallet.identity.sessions import RefreshInvalid, RefreshReused
 from tikiwallet.web.api.bodies import UUID, Answer, Body
 from tikiwallet.web.errors import problem_response
@@ -29,11 +30,12 @@ class SecondFactorUnknown(Problem):
 
 
 class RegisterBody(Body):
-    """Who wants to register."""
+    """Who wants to register: with a password, or as who a provider of identities said they are."""
 
     phone: _Phone
     username: _Name
-    password: _Password
+    password: _Password | None = None
+    oidc_ticket: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 
 
 class RegisterAnswer(Answer):
@@ -80,6 +82,7 @@ class RefreshBody(Body):
         "username_reserved",
         "username_taken",
         "password_weak",
+        "oidc_ticket_invalid",
         "too_many_requests",
         "code_not_sent",
         "overloaded",
@@ -87,8 +90,14 @@ class RefreshBody(Body):
 )
 async def register(body: RegisterBody, request: Request, parts: WithParts) -> RegisterAnswer:
     """Whether the phone is registered already is not told."""
+    credential: str | TicketHeld | None = body.password
+    if body.oidc_ticket is not None and credential is None:
+        browser = parts.cookies.oidc_of(request.scope["headers"])
+        credential = TicketHeld(body.oidc_ticket, browser)
+    elif credential is None or body.oidc_ticket is not None:
+        raise InvalidRequest("Give a password or an oidc_ticket, one of them")
     id = await parts.identity.registration.register(
-        body.phone, body.username, body.password, address_of(request)
+        body.phone, body.username, credential, address_of(request)
     )
     return RegisterAnswer(registration_id=id)
 
@@ -98,7 +107,13 @@ async def register(body: RegisterBody, request: Request, parts: WithParts) -> Re
     status_code=201,
     summary="Finish registering with the code; you are signed in",
     responses=problems(
-        *BODY_CODES, *RECEIVER_CODES, "code_wrong", "code_expired", "username_taken"
+        *BODY_CODES,
+        *RECEIVER_CODES,
+        "code_wrong",
+        "code_expired",
+        "username_taken",
+        "identity_taken",
+        "oidc_ticket_invalid",
     ),
 )
 async def verify(
