@@ -45,9 +45,11 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def people(site: str) -> People:
+def people(site: str) -> Iterator[People]:
     """Signs people up without a screen, for tests that are about something else."""
-    return People(site)
+    people = People(site)
+    yield people
+    people.close()
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,12 @@ class People:
 
     def __init__(self, site: str) -> None:
         self._site = site
+        self._clients: list[httpx.Client] = []
+
+    def close(self) -> None:
+        """Close everybody's connections."""
+        for client in self._clients:
+            client.close()
 
     def phone(self) -> str:
         """A number nobody has yet."""
@@ -86,6 +92,7 @@ class People:
         phone = self.phone()
         headers = {"Tikiwallet-Session": "cookie", "Origin": self._site}
         client = httpx.Client(base_url=self._site, headers=headers, timeout=30)
+        self._clients.append(client)
         body = {"phone": phone, "username": username, "password": PASSWORD}
         begun = client.post("/v1/auth/register", json=body)
         assert begun.status_code == 202, begun.text

@@ -7,7 +7,8 @@ import { me } from "../core/session.js";
 
 /** @typedef {{ device_id: string, public_key: string, name: string }} DeviceKey */
 /** @typedef {{ id: string, point: string, pair: CryptoKeyPair }} Device */
-/** @typedef {{ text: string, from_device: string, at: string }} Note */
+/** @typedef {{ data: string, author: string, at: string }} Copy */
+/** @typedef {{ author: string, at: string, text: string | null }} Note text: null where this device cannot read it */
 
 const STORE = "note-keys";
 const CURVE = { name: "ECDH", namedCurve: "P-256" };
@@ -66,7 +67,7 @@ async function ownDevice() {
 /** Lets others write to this device; once per device. Throws Problem. */
 export async function publishKey() {
   const device = await ownDevice();
-  const body = { public_key: device.point, name: deviceName() };
+  const body = { public_key: device.point, name: deviceName() || "?" };
   const { items } = /** @type {{ items: DeviceKey[] }} */ (await get("/v1/me/note-keys"));
   if (!items.some((one) => one.device_id === device.id)) await put(`/v1/me/note-keys/${device.id}`, body);
   return device;
@@ -118,32 +119,32 @@ async function unseal(data, device, payment) {
   return new TextDecoder().decode(open);
 }
 
-/**
- * @param {string} payment id @returns {Promise<Note | null>} null: there is none for this device
- * Throws Problem; `note_unreadable` when it was not written for this device's key.
- */
-export async function readNote(payment) {
+/** @param {string} payment id @returns {Promise<Note[]>} the newest one of each side; throws Problem */
+export async function readNotes(payment) {
   const device = await publishKey();
+  /** @type {(Copy & { others: Copy[] })} */
   let told;
   try {
     told = await get(`/v1/payments/${payment}/note`, { query: { device_id: device.id } });
   } catch (error) {
-    if (error instanceof Problem && error.code === "not_found") return null;
+    if (error instanceof Problem && error.code === "not_found") return [];
     throw error;
   }
-  try {
-    return { text: await unseal(told.data, device, payment), from_device: told.from_device, at: told.at };
-  } catch {
-    throw new Problem("note_unreadable");
-  }
+  return Promise.all(
+    [told, ...told.others].map(async ({ data, author, at }) => ({
+      author,
+      at,
+      text: await unseal(data, device, payment).catch(() => null),
+    })),
+  );
 }
 
 /**
  * @param {string} payment id @param {string[]} people @usernames of the other side @param {string} text
- * @returns {Promise<void>} throws Problem; `note_no_device` when nobody there can read notes yet
+ * @returns {Promise<Note>} throws Problem; `note_no_device` when nobody there can read notes yet
  */
 export async function writeNote(payment, people, text) {
-  await publishKey();
+  const device = await publishKey();
   const lists = await Promise.all([
     get("/v1/me/note-keys"),
     ...people.map((to) => get(`/v1/people/${encodeURIComponent(to)}/note-keys`)),
@@ -152,7 +153,8 @@ export async function writeNote(payment, people, text) {
   if (!theirs.some((keys) => keys.length)) throw new Problem("note_no_device");
   const keys = [...(mine ?? []), ...theirs.flat()];
   const ciphertexts = await Promise.all(keys.map((to) => seal(text, to, payment)));
-  await put(`/v1/payments/${payment}/note`, { ciphertexts });
+  await put(`/v1/payments/${payment}/note`, { ciphertexts, from_device: device.id });
+  return { author: `@${me.value?.username}`, at: new Date().toISOString(), text };
 }
 
 /** @param {string} text @returns {boolean} */

@@ -59,6 +59,8 @@ export default function Pay({ query }) {
 
   useEffect(() => {
     if (isLink) takeUp(query);
+    // Begun anew: whom one chose last time and left is not paid along.
+    else if (!query.has("step") && !draft.peek().sent) clearDraft();
   }, [query]);
   useEffect(() => {
     // Sent before a reload, and the answer never seen: asked again under the same key.
@@ -77,7 +79,7 @@ export default function Pay({ query }) {
     [],
   );
 
-  const step = query.get("step") ?? "who";
+  const step = query.get("step") ?? "";
   if (isLink) return null;
   if (!list || !wallet) return html`<${NoWallet} list=${list} />`;
   if (payment && FINDING_OUT.has(payment.state.value.stage)) {

@@ -1,4 +1,4 @@
-// A note that only the two sides' devices can read.
+// Notes that only the two sides' devices can read.
 import { Button } from "../../components/controls.js";
 import { Notice, Skeleton } from "../../components/feedback.js";
 import { Field, Form } from "../../components/fields.js";
@@ -7,41 +7,52 @@ import { formatWhen } from "../../core/dates.js";
 import { useForm } from "../../core/forms.js";
 import { t } from "../../core/i18n.js";
 import { asProblem, wordsOf } from "../../core/problems.js";
+import { me } from "../../core/session.js";
 import { say } from "../../core/toasts.js";
 import { html, useEffect, useState } from "../../core/ui.js";
-import { isTooLong, readNote, writeNote } from "../../money/notes.js";
+import { isTooLong, readNotes, writeNote } from "../../money/notes.js";
 
 /** @typedef {import("../../money/notes.js").Note} Note */
 /** @typedef {import("../../core/problems.js").Problem} Problem */
 
-/** @param {{ payment: string, people: string[], name: string }} props */
+/** @param {string} text @returns {string | null} what is wrong with it, in words */
+function wrongWith(text) {
+  if (!text.trim()) return t("note.empty");
+  return isTooLong(text.trim()) ? t("note.long") : null;
+}
+
+/** @param {{ payment: string, people: string[], name: string }} props people: @usernames of the other side */
 export function PrivateNote({ payment, people, name }) {
-  const [note, setNote] = useState(/** @type {Note | null | undefined} */ (undefined));
+  const [notes, setNotes] = useState(/** @type {Note[] | null} */ (null));
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const [writes, setWrites] = useState(false);
+  const own = `@${me.value?.username}`;
+  const mine = notes?.find(({ author }) => author === own);
   useEffect(() => {
-    readNote(payment).then(setNote, (error) => setProblem(asProblem(error)));
+    readNotes(payment).then(setNotes, (error) => setProblem(asProblem(error)));
   }, [payment]);
   const form = useForm(
     { text: "" },
     async ({ text }) => {
-      await writeNote(payment, people, text.trim());
-      setNote({ text: text.trim(), from_device: "", at: new Date().toISOString() });
+      const written = await writeNote(payment, people, text.trim());
+      setNotes((before) => [written, ...(before ?? []).filter(({ author }) => author !== own)]);
       setProblem(null);
       setWrites(false);
       say(t("note.saved"));
     },
-    {
-      check: ({ text }) => ({ text: !text.trim() ? t("note.empty") : isTooLong(text.trim()) ? t("note.long") : null }),
-      fields: { note_no_device: "text" },
-    },
+    { check: ({ text }) => ({ text: wrongWith(text) }), fields: { note_no_device: "text" } },
   );
-  const waiting = note === undefined && !problem;
+  const begin = () => {
+    form.reset();
+    if (mine?.text) form.set("text", mine.text);
+    setWrites(true);
+  };
+  const waiting = notes === null && problem === null;
   return html`<section class="section">
     <h2>${t("note.title")}</h2>
     <div class="card stack">
       ${waiting && html`<${Skeleton} width="60%" />`}
-      ${note && html`<blockquote class="note"><p><bdi>${note.text}</bdi></p><footer class="small soft">${formatWhen(note.at)}</footer></blockquote>`}
+      ${notes?.map((note) => html`<${Written} key=${note.author} note=${note} name=${note.author === own ? t("nav.you") : name} />`)}
       ${problem && html`<${Notice} kind="warn">${wordsOf(problem)}<//>`}
       <p class="small soft row note-about"><${Icon} name="lock" /><span>${t("note.about", { name })}</span></p>
       ${writes
@@ -52,17 +63,15 @@ export function PrivateNote({ payment, people, name }) {
               <${Button} variant="quiet" onClick=${() => setWrites(false)}>${t("do.cancel")}<//>
             </div>
           <//>`
-        : html`<${Button}
-            variant="soft"
-            icon="note"
-            disabled=${waiting}
-            onClick=${() => {
-              form.reset();
-              if (note) form.set("text", note.text);
-              setWrites(true);
-            }}
-            >${t(note ? "note.change" : "note.write")}<//
-          >`}
+        : html`<${Button} variant="soft" icon="note" disabled=${waiting} onClick=${begin}>
+            ${t(mine ? "note.change" : "note.write")}
+          <//>`}
     </div>
   </section>`;
 }
+
+/** @param {{ note: Note, name: string }} props */
+const Written = ({ note, name }) => html`<blockquote class="note">
+  <p>${note.text === null ? t("problem.note_unreadable") : html`<bdi>${note.text}</bdi>`}</p>
+  <footer class="small soft"><bdi>${name}</bdi> · ${formatWhen(note.at)}</footer>
+</blockquote>`;
