@@ -25,7 +25,11 @@ const FILES = {
     ["@simplewebauthn/browser"],
   ],
   "qr.js": [`export { encode } from "uqr";`, ["uqr"]],
+  // Never precached: loads with the first look through the camera, and is kept from then on.
+  "lazy/qr-reader.js": [`export { decodeQR } from "qr/decode.js";`, ["qr"]],
 };
+/** @type {Record<string, string>} */
+const LICENCES = { "@simplewebauthn/browser": "LICENSE.md", qr: "LICENSE-MIT" };
 
 /** @type {string[]} */
 const rows = [];
@@ -45,9 +49,8 @@ for (const [ours, [contents, names]] of Object.entries(FILES)) {
   for (const name of names) {
     const folder = new URL(`${name}/`, FROM);
     const about = JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
-    const licence = name.startsWith("@simplewebauthn") ? "LICENSE.md" : "LICENSE";
     const kept = `LICENSE.${name.replace("@", "").replace("/", "-")}.md`;
-    copyFileSync(new URL(licence, folder), new URL(kept, INTO));
+    copyFileSync(new URL(LICENCES[name] ?? "LICENSE", folder), new URL(kept, INTO));
     rows.push(`| \`${ours}\` | ${name} | ${about.version} | ${about.license} (\`${kept}\`) |`);
   }
 }

@@ -5,8 +5,9 @@ const VERSION = "__VERSION__";
 const CACHE = `tw-${VERSION}`;
 const FILES = ["__PRECACHE__"];
 
-// Loaded and kept when first used: words of other languages, and what is heavy.
-const LATER = /^\/app\/[^/]+\/(strings|vendor\/lazy)\//;
+// Loaded and kept when first used: words of other languages, what is heavy, icons for the phone's own
+// screen.
+const LATER = /^\/app\/[^/]+\/(strings|vendor\/lazy|icons)\//;
 // First segments that are the server's own (web/pages.py); `/dev` alone is a screen.
 const SERVER = new Set("v1 docs problems healthz readyz metrics openapi.json app".split(" "));
 

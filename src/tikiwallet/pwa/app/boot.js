@@ -25,7 +25,10 @@
   const signedIn = document.cookie.includes("tw_csrf=");
   const first = [`strings/${language}/core.js`];
   if (location.pathname === "/") first.push(`screens/${signedIn ? "home" : "landing"}.js`);
-  if (location.pathname === "/" && signedIn) first.push(`strings/${language}/money.js`);
+  if (location.pathname === "/" && signedIn) {
+    const parts = "components/gestures components/movement core/resource money/notices money/people money/wallets money/words";
+    first.push(`strings/${language}/money.js`, ...parts.split(" ").map((part) => `${part}.js`));
+  }
   for (const path of first) {
     const link = document.createElement("link");
     link.rel = "modulepreload";

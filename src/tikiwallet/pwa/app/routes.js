@@ -8,6 +8,9 @@ const ACCOUNT = { areas: ["account"], styles: ["account"] };
 /** @type {Needs} */
 const YOU = { ...ACCOUNT, tab: "you" };
 
+/** @type {Omit<Route, "path" | "load" | "who">} */
+const MONEY = { areas: ["money"], styles: ["money"] };
+
 /** @type {Route[]} */
 export const routes = [
   // Signed out. Opening a wallet goes on after one is signed in.
@@ -31,6 +34,16 @@ export const routes = [
   { path: "/settings", who: "any", ...YOU, load: () => import("./screens/settings.js") },
   { path: "/help", who: "any", ...YOU, areas: ["help"], load: () => import("./screens/help.js") },
   { path: "/dev", who: "any", ...ACCOUNT, areas: ["account", "dev"], load: () => import("./screens/dev.js") },
+
+  // Money.
+  { path: "/", who: "in", ...MONEY, tab: "home", load: () => import("./screens/home.js") },
+  { path: "/pay", who: "in", ...MONEY, tab: "pay", focused: true, load: () => import("./screens/pay.js") },
+  { path: "/receive", who: "in", ...MONEY, tab: "receive", load: () => import("./screens/receive.js") },
+  { path: "/topup", who: "in", ...MONEY, tab: "home", focused: true, load: () => import("./screens/topup.js") },
+  { path: "/history", who: "in", ...MONEY, tab: "history", load: () => import("./screens/history.js") },
+  { path: "/payments/:id", who: "in", ...MONEY, tab: "history", load: () => import("./screens/payment.js") },
+  { path: "/contacts", who: "in", ...MONEY, tab: "pay", load: () => import("./screens/contacts.js") },
+  { path: "/notices", who: "in", ...MONEY, tab: "home", load: () => import("./screens/notices.js") },
 
   { path: "/not-found", who: "any", load: () => import("./screens/not-found.js") },
 ];

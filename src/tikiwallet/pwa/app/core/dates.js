@@ -9,7 +9,7 @@ const show = (at, options) => new Intl.DateTimeFormat(locale(), options).format(
 
 /** @param {string | number} at @returns {string} "14:05" today, else "3 Nov, 14:05" */
 export function formatWhen(at) {
-  if (isToday(at)) return show(at, { timeStyle: "short" });
+  if (isToday(at)) return formatClock(at);
   const thisYear = new Date(at).getFullYear() === new Date().getFullYear();
   return show(at, {
     day: "numeric",
@@ -19,6 +19,9 @@ export function formatWhen(at) {
     minute: "2-digit",
   });
 }
+
+/** @param {string | number} at @returns {string} "14:05" */
+export const formatClock = (at) => show(at, { timeStyle: "short" });
 
 /** @param {string | number} at @returns {string} in full, as on a receipt */
 export const formatMoment = (at) => show(at, { dateStyle: "long", timeStyle: "medium" });

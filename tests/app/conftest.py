@@ -1,0 +1,129 @@
+"""The phone app in a real Chromium against a real `serve`: one service for all tests of this folder.
+
+The browser is the system's (scripts/system-tools installs Debian's package chromium); nothing is
+downloaded. Every page that is opened here fails its test when a script of ours fails in it or the
+content security policy stops something.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.app.people import People
+from tests.faults.installation import Installation
+from tests.servers import run_apart
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# What the browser says about answers that are refusals, which is what some tests are about.
+_REFUSAL = re.compile(r"Failed to load resource: the server responded with a status of (4|5)\d\d")
+_NO_NETWORK = re.compile(r"net::ERR_(INTERNET_DISCONNECTED|FAILED|CONNECTION)")
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """Where the service listens, as a person would type it."""
+    installation = Installation.empty()
+    url = f"http://localhost:{installation.port}"
+    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
+    try:
+        run_apart(installation.start("serve").ready(installation.port))
+        yield url
+        run_apart(installation.stop())
+    finally:
+        print(installation.tail())  # noqa: T201
+        run_apart(installation.close())
+
+
+@pytest.fixture(scope="session")
+def people(site: str) -> Iterator[People]:
+    """Signs people up without a screen, for tests that are about something else."""
+    people = People(site)
+    yield people
+    people.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser."""
+    if _CHROMIUM is None:
+        pytest.skip("Debian's package chromium is not installed")
+    arguments = ["--use-fake-device-for-media-stream"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # Chromium's own needs another user than root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Troubles(list[str]):
+    """What went wrong inside pages."""
+
+    def watch(self, page: Page) -> None:
+        """Note what this page complains about from now on."""
+        page.on("pageerror", lambda error: self.append(f"{page.url}: {error}"))
+        page.on("console", lambda said: self._heard(page, said.type, said.text))
+
+    def _heard(self, page: Page, kind: str, text: str) -> None:
+        if kind == "error" and not _REFUSAL.search(text) and not _NO_NETWORK.search(text):
+            self.append(f"{page.url}: {text}")
+
+
+@pytest.fixture
+def troubles() -> Iterator[Troubles]:
+    """Fails the test at its end when a page of it had any."""
+    found = Troubles()
+    yield found
+    assert not found
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[OpenPage]:
+    """Opens a page in a browser context of its own, phone-sized unless told otherwise:
+    `open_page(state=None, theme="light", language="en-SG", desktop=False, **context options)`."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(
+        state: Any = None,
+        *,
+        theme: str = "light",
+        language: str = "en-SG",
+        desktop: bool = False,
+        **options: Any,
+    ) -> Page:
+        context = chromium.new_context(
+            base_url=site,
+            viewport=DESKTOP if desktop else PHONE,  # type: ignore[arg-type]
+            is_mobile=not desktop,
+            has_touch=not desktop,
+            color_scheme=theme,  # type: ignore[arg-type]
+            locale=language,
+            storage_state=state,
+            reduced_motion="reduce",
+            **options,
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        troubles.watch(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def axe_script() -> str:
+    """axe-core's source."""
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()

@@ -1,0 +1,236 @@
+"""Every screen of the app in the state that shows most of it: for the accessibility tests and for
+`make screens`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+from playwright.sync_api import Page
+from tests.app.people import People, Somebody
+
+Act = Callable[[Page], None]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The people that the screens are about: one with a history, one who is new."""
+
+    main: Somebody
+    fresh: Somebody
+    payment: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One screen: where it is, what shows that it is there, and what to do on it first.
+
+    `who` is `main`, `fresh` or `out` (signed out). `wide`: worth a picture at desktop width too.
+    """
+
+    name: str
+    path: str
+    ready: str
+    who: str = "main"
+    act: Act | None = None
+    wide: bool = False
+
+
+def stage(people: People, suffix: str = "") -> Cast:
+    """People with wallets in three currencies and some weeks' worth of payments in a minute."""
+    main = people.sign_up(f"mei.lin{suffix}", pin=True)
+    others = {
+        name: people.sign_up(f"{name}{suffix}")
+        for name in ("arjun.rao", "sofia.reyes", "omar.haddad", "kopi.corner", "leilani")
+    }
+    wallet = main.open_wallet("SGD", 248_035)
+    main.open_wallet("USD", 42_000)
+    main.open_wallet("JPY", 12_500)
+    wallets = {name: one.open_wallet("SGD", 100_000) for name, one in others.items()}
+    to = f"@{main.username}"
+    group = main.call(
+        "POST",
+        "/v1/payments",
+        {
+            "from_wallet": wallet,
+            "payees": [
+                {
+                    "to": f"@{others[name].username}",
+                    "amount": {"amount": 2_500, "currency": "SGD"},
+                }
+                for name in ("arjun.rao", "sofia.reyes", "leilani")
+            ],
+            "memo": "Beach house",
+        },
+        key=True,
+    )["id"]
+    others["sofia.reyes"].pay(wallets["sofia.reyes"], to, 9_900, "Concert tickets 🎶")
+    main.pay(wallet, f"@{others['kopi.corner'].username}", 680, "Kopi & toast")
+    others["omar.haddad"].pay(wallets["omar.haddad"], to, 3_325, "شكرًا على العشاء")
+    main.pay(wallet, f"@{others['leilani'].username}", 1_250)
+    payment = main.pay(wallet, f"@{others['arjun.rao'].username}", 4_250, "Dinner at Maxwell")
+    others["arjun.rao"].pay(wallets["arjun.rao"], to, 1_800, "Taxi share")
+    fresh = people.sign_up(f"new.{uuid4().hex[:6]}")
+    return Cast(main, fresh, payment, group)
+
+
+# -- what is done on a screen before it is looked at
+
+
+def _click(*selectors: str) -> Act:
+    def act(page: Page) -> None:
+        for selector in selectors:
+            page.locator(selector).first.click()
+
+    return act
+
+
+def _answer(pattern: str, status: int, code: str) -> Act:
+    """From now on calls to `pattern` end in this problem."""
+
+    def act(page: Page) -> None:
+        body = {"code": code, "title": code, "status": status}
+        page.route(pattern, lambda route: route.fulfill(status=status, json=body))
+
+    return act
+
+
+def _then(*acts: Act) -> Act:
+    def act(page: Page) -> None:
+        for one in acts:
+            one(page)
+
+    return act
+
+
+def _wait(selector: str) -> Act:
+    def act(page: Page) -> None:
+        page.locator(selector).first.wait_for()
+
+    return act
+
+
+def _type(selector: str, text: str) -> Act:
+    def act(page: Page) -> None:
+        page.locator(selector).first.fill(text)
+
+    return act
+
+
+_GO_ON: Final = _then(_click(".screen-end .button"), _wait(".confirm, .pin, .outcome"))
+_PAY: Final = _then(_GO_ON, _click(".screen-end .button:not([disabled])"))
+_REFUSED: Final = _then(
+    _answer("**/v1/payments", 402, "insufficient_funds"), _PAY, _wait(".outcome-bad")
+)
+_UNKNOWN: Final = _then(
+    _answer("**/v1/payments", 503, "unavailable"), _PAY, _wait(".notice-warn")
+)
+_TOP_UP: Final = _click(".chips .chip:nth-child(2)")
+
+
+def _card(number: int, shows: str) -> Act:
+    pick = f".cards label:nth-child({number})"
+    return _then(_TOP_UP, _click(pick, "form button[type=submit]"), _wait(shows))
+
+
+def _wrong_pin(page: Page) -> None:
+    for digit in "739164":
+        page.locator(".pin-key", has_text=digit).first.click()
+    page.locator(".pin-bad").wait_for()
+
+
+def shots(cast: Cast, suffix: str = "") -> list[Shot]:
+    """All of them, in the order of a visit."""
+    arjun = f"@arjun.rao{suffix}"
+    pay = f"/pay?to={arjun}&amount=42.50&currency=SGD&memo=Dinner"
+    large = f"/pay?to={arjun}&amount=420&currency=SGD"
+    add = _then(
+        _click(".button-quiet.button-small"),
+        _wait("input[name=to]"),
+        _type("input[name=to]", f"sofia.reyes{suffix}"),
+        _click("button[type=submit]"),
+        _wait(".choices"),
+    )
+    return [
+        Shot("front", "/", ".hero", "out", wide=True),
+        Shot("sign-in", "/sign-in", "form", "out", wide=True),
+        Shot("sign-up", "/welcome", "form", "out"),
+        Shot("recover", "/recover", "form", "out"),
+        Shot("help", "/help", "main h1", "out"),
+        Shot("dev", "/dev", "main h1", "out"),
+        Shot("home", "/", ".balance-pay", wide=True),
+        Shot("home-hidden", "/", ".balance-pay", act=_click(".balance-top .button")),
+        Shot("home-new", "/", ".state", "fresh"),
+        Shot("wallet-add", "/", ".wallet-add", act=_then(_click(".wallet-add"), _wait(".sheet"))),
+        Shot("pay-who", "/pay", "input[name=to]", wide=True),
+        Shot(
+            "pay-who-wrong",
+            "/pay",
+            "input[name=to]",
+            act=_then(
+                _type("input[name=to]", "not a name!"),
+                _click("button[type=submit]"),
+                _wait(".field-wrong"),
+            ),
+        ),
+        Shot("pay-scan", "/pay", ".button-soft", act=_then(_click(".button-soft"), _wait(".sheet"))),
+        Shot("pay-amount", pay, ".amount-box", wide=True),
+        Shot("pay-confirm", pay, ".amount-box", act=_GO_ON, wide=True),
+        Shot("pay-pin", large, ".amount-box", act=_then(_PAY, _wait(".pin"))),
+        Shot("pay-pin-wrong", large, ".amount-box", act=_then(_PAY, _wait(".pin"), _wrong_pin)),
+        Shot("pay-done", pay, ".amount-box", act=_then(_PAY, _wait(".outcome-good"))),
+        Shot("pay-refused", pay, ".amount-box", act=_REFUSED),
+        Shot("pay-unknown", pay, ".amount-box", act=_UNKNOWN),
+        Shot("pay-nobody", "/pay?to=@nobody.at.all&amount=5&currency=SGD", ".amount-box", act=_then(_GO_ON, _wait(".notice-error"))),
+        Shot("pay-too-much", f"/pay?to={arjun}&amount=900000&currency=SGD", ".notice-warn"),
+        Shot("pay-several", pay, ".amount-box", act=add),
+        Shot("pay-several-own", pay, ".amount-box", act=_then(add, _click(".choices label:nth-child(2)"))),
+        Shot("pay-several-confirm", pay, ".amount-box", act=_then(add, _GO_ON)),
+        Shot("receive", "/receive", "svg.qr", wide=True),
+        Shot("receive-amount", "/receive", "svg.qr", act=_then(_click(".button-soft"), _type(".amount-box input", "12.50"))),
+        Shot("topup", "/topup", ".cards", act=_TOP_UP, wide=True),
+        Shot("topup-done", "/topup", ".cards", act=_card(1, ".outcome-good")),
+        Shot("topup-bank", "/topup", ".cards", act=_card(2, ".outcome-asked")),
+        Shot("topup-late", "/topup", ".cards", act=_card(3, ".outcome-turning")),
+        Shot("topup-declined", "/topup", ".cards", act=_card(5, ".outcome-bad")),
+        Shot("history", "/history", ".movement", wide=True),
+        Shot("history-open", "/history", ".movement", act=_click(".movement .button-icon")),
+        Shot("history-filter", "/history", ".movement", act=_then(_click(".search-filter"), _wait(".sheet"))),
+        Shot("history-nothing", "/history", ".movement", act=_then(_type("input[type=search]", "zzz"), _wait(".state"))),
+        Shot("payment", f"/payments/{cast.payment}", ".ticket", wide=True),
+        Shot("payment-several", f"/payments/{cast.group}", ".ticket"),
+        Shot("payment-proof", f"/payments/{cast.payment}", ".ticket", act=_then(_click("section:last-child .button-soft"), _wait(".checks"))),
+        Shot("contacts", "/contacts", ".movement, .state"),
+        Shot("notices", "/notices", "main h1"),
+        Shot("you", "/you", ".list", wide=True),
+        Shot("profile", "/profile", "main h1"),
+        Shot("profile-number", "/profile/number", "main h1"),
+        Shot("security", "/security", "main h1", wide=True),
+        Shot("security-pin", "/security/pin", "main h1"),
+        Shot("security-password", "/security/password", "main h1"),
+        Shot("security-passkeys", "/security/passkeys", "main h1"),
+        Shot("security-authenticator", "/security/authenticator", "main h1"),
+        Shot("security-devices", "/security/devices", "main h1"),
+        Shot("security-events", "/security/events", "main h1"),
+        Shot("settings", "/settings", "main h1"),
+        Shot("no-such-page", "/nowhere", ".state"),
+    ]  # fmt: skip
+
+
+def visit(page: Page, shot: Shot) -> None:
+    """Go there, do what is to be done, and wait until nothing moves."""
+    page.unroute_all()
+    page.goto(shot.path)
+    page.locator(shot.ready).first.wait_for()
+    if shot.act is not None:
+        shot.act(page)
+    page.wait_for_function("() => !document.querySelector('.skeleton, .progress')")
+    page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running' || one.effect.getTiming().iterations === Infinity)")  # noqa: E501
+
+
+def state_of(cast: Cast, shot: Shot) -> Any:
+    """The session that a shot needs."""
+    return {"main": cast.main.state, "fresh": cast.fresh.state, "out": None}[shot.who]
+
+

@@ -1,0 +1,101 @@
+"""The app can be installed, and its size is what a slow network bears."""
+
+import gzip
+import json
+import re
+import struct
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Response
+from tests.app.conftest import OpenPage
+from tests.app.people import People
+from tests.app.test_offline import installed
+
+KB = 1024
+SCRIPT_MAX = 60 * KB  # gzipped, on the way to a first screen
+FIRST_MAX = 100 * KB
+ALL_MAX = 150 * KB
+# The reader of QR codes, words of other languages, and what only the phone's own screen shows.
+_LAZY = re.compile(r"^/app/[^/]+/(vendor/lazy|strings/(?!en/)|icons/\d|icons/maskable)")
+
+
+def _manifest(page: Page) -> dict[str, Any]:
+    told = page.context.new_cdp_session(page).send("Page.getAppManifest")
+    assert told["errors"] == []
+    manifest: dict[str, Any] = json.loads(told["data"])
+    return manifest
+
+
+def test_the_manifest_is_valid_and_the_service_worker_in_control(
+    open_page: OpenPage, site: str
+) -> None:
+    page = open_page()
+    page.goto("/")
+    manifest = _manifest(page)
+    assert manifest["display"] == "standalone"
+    assert {"name", "short_name", "start_url", "id", "theme_color"} <= manifest.keys()
+    sizes = set()
+    for icon in manifest["icons"]:
+        answer = httpx.get(f"{site}{icon['src']}").raise_for_status()
+        if icon["type"] == "image/png":
+            width, height = struct.unpack(">II", answer.content[16:24])
+            assert icon["sizes"] == f"{width}x{height}"
+            sizes.add(width)
+    assert {192, 512} <= sizes  # what browsers ask for before they offer to install
+    assert any(icon.get("purpose") == "maskable" for icon in manifest["icons"])
+    installed(page)
+    assert page.evaluate("() => navigator.serviceWorker.controller.state") == "activated"
+    problems = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")
+    # A context of Playwright is private, where nothing can be installed; nothing else may be wrong.
+    found = {one["errorId"] for one in problems["installabilityErrors"]}
+    assert found <= {"in-incognito"}
+
+
+def _loaded(page: Page, path: str, ready: str) -> dict[str, int]:
+    """Bytes by address, gzipped, that a first visit asks for until `ready` is there."""
+    sizes: dict[str, int] = {}
+
+    def note(response: Response) -> None:
+        if response.request.service_worker is None and "/v1/" not in response.url:
+            sizes[response.url] = len(gzip.compress(response.body(), 9, mtime=0))
+
+    page.on("response", note)
+    page.goto(path)
+    page.locator(ready).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    return sizes
+
+
+@pytest.mark.parametrize(("who", "ready"), [("out", ".hero"), ("in", ".balance-pay")])
+def test_a_first_screen_is_light(
+    open_page: OpenPage, people: People, who: str, ready: str
+) -> None:
+    state = None
+    if who == "in":
+        person = people.sign_up("light.kai")
+        person.open_wallet("SGD", 100)
+        state = person.state
+    page = open_page(state, service_workers="block")
+    sizes = _loaded(page, "/", ready)
+    script = sum(size for url, size in sizes.items() if url.endswith(".js"))
+    print(f"{who}: {script} bytes of script, {sum(sizes.values())} in all, {len(sizes)} files")  # noqa: T201
+    assert script <= SCRIPT_MAX
+    assert sum(sizes.values()) <= FIRST_MAX
+
+
+def test_the_whole_app_is_light(site: str) -> None:
+    worker = httpx.get(f"{site}/sw.js").raise_for_status().text
+    found = re.search(r"const FILES = (\[.*?\]);", worker, re.DOTALL)
+    assert found is not None
+    files = [url for url in json.loads(found[1]) if not _LAZY.match(url)]
+    sizes = {url: len(_packed(site, url)) for url in files}
+    print(f"{len(sizes)} files, {sum(sizes.values())} bytes")  # noqa: T201
+    assert any(url.endswith("/screens/home.js") for url in sizes)
+    assert sum(sizes.values()) <= ALL_MAX, sorted(sizes.items(), key=lambda one: -one[1])[:12]
+
+
+def _packed(site: str, url: str) -> bytes:
+    body = httpx.get(f"{site}{url}").raise_for_status().content
+    return min(body, gzip.compress(body, 9, mtime=0), key=len)
