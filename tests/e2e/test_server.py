@@ -204,6 +204,24 @@ async def test_what_two_readers_would_read_differently_is_refused(
     assert await connection.ended()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/me?" + b"x" * 40_000,
+        b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 2_000_000,
+        b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: 1\r\n" * 101,
+        b"POST /v1/payments HTTP/1.1\r\nHost: localhost\r\n" + b"X: 12345678\r\n" * 20_000,
+    ],
+    ids=["address", "one header", "many headers", "many bytes"],
+)
+async def test_heads_have_a_bound(served: Served, connect: Connect, head: bytes) -> None:
+    connection = await connect()
+    connection.writer.write(head)
+    status, headers, body = await connection.answer()
+    assert (status, headers["connection"]) == (431, "close")
+    assert json.loads(body)["code"] == "headers_too_large"
+
+
 async def test_who_leaves_before_the_answer_has_paid_once(served: Served, connect: Connect) -> None:
     before = json.loads((await _ask(await connect(), _balance(served)))[2])["posted"]
     key = uuid4().hex

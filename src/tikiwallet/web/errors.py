@@ -19,6 +19,7 @@ from tikiwallet.errors import InvalidRequest, NotFound, Problem
 STATUS: Final[dict[str, int]] = {
     # the request itself
     "malformed_request": 400,
+    "headers_too_large": 431,
     "malformed_json": 400,
     "idempotency_key_missing": 400,
     "idempotency_key_invalid": 400,
@@ -126,6 +127,11 @@ class BodyTooLarge(Problem):
 class MalformedRequest(Problem):
     code = "malformed_request"
     title = "This is not an HTTP/1.1 request, or could be read in more than one way"
+
+
+class HeadersTooLarge(Problem):
+    code = "headers_too_large"
+    title = "The address and headers of a request have room for 32 KiB and 100 headers"
 
 
 class MethodNotAllowed(Problem):

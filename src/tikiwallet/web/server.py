@@ -21,13 +21,17 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from tikiwallet.errors import Problem
 from tikiwallet.web.edge import BODY_MAX, NO_SNIFF, NO_STORE, REQUEST_ID_HEADER, request_id_of
-from tikiwallet.web.errors import MalformedRequest, render
+from tikiwallet.web.errors import HeadersTooLarge, MalformedRequest, render
 from tikiwallet.web.fast import Call, FastLane
 
 _BACKLOG: Final = 4_096
 _IDLE_SECONDS: Final = 75  # longer than most proxies keep a connection, so that they hang up first
 _STOP_SECONDS: Final = 15
+_HEAD_MAX: Final = 32_768  # bytes of an address and all headers
+_HEADERS_MAX: Final = 100
+_ARRIVAL_SECONDS: Final = 30  # for a whole request, from its first byte on
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -62,21 +66,53 @@ class FastProtocol(HttpToolsProtocol):
         self._path = ""
         self._body = b""
         self._fast = _FastCycle()
+        self._in_head = False
+        self._head = 0  # bytes of the request's address and headers so far
+        self._unparsed = 0  # what came of them, whether the parser has told of it or not
+        self._arriving_since: float | None = None
         self._idle_since = self.loop.time()
 
-    def is_idle_since(self, moment: float) -> bool:
-        """Whether no request has been complete, or under way, since `moment` of the loop's time."""
+    def is_overdue(self, now: float) -> bool:
+        """Whether nobody has asked for anything for too long, or a request takes too long to
+        arrive; `now` is the loop's time."""
+        if self._arriving_since is not None:
+            return self._arriving_since < now - _ARRIVAL_SECONDS
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request
-        return self._idle_since < moment and (cycle is None or cycle.response_complete)
+        idle = cycle is None or cycle.response_complete
+        return idle and self._idle_since < now - _IDLE_SECONDS
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn's, for heads that have a bound."""
+        in_head = self._in_head
+        super().data_received(data)
+        if in_head and self._in_head:  # all of it is head; the parser keeps a header until it ends
+            self._unparsed += len(data)
+            self._head = max(self._head, self._unparsed)
+        if self._head > _HEAD_MAX and not self.transport.is_closing():
+            self._refuse_and_close(HeadersTooLarge())
 
     def on_message_begin(self) -> None:
         """The scope is made once it is known who serves the request."""
+        self._in_head = True
+        self._head = self._unparsed = 0
+        self._arriving_since = self.loop.time()
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
+    def on_url(self, url: bytes) -> None:
+        """A part of the address."""
+        self._head += len(url)
+        if self._head <= _HEAD_MAX:
+            self.url += url
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """As uvicorn's."""
+        """As uvicorn's, up to a bound; `data_received` hangs up on what lies beyond."""
+        self._head += len(name) + len(value)
+        if len(self.headers) >= _HEADERS_MAX:
+            self._head = _HEAD_MAX + 1
+        if self._head > _HEAD_MAX:
+            return
         name = name.lower()
         if name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
@@ -84,6 +120,9 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
+        self._in_head = False
+        if self._head > _HEAD_MAX:
+            return
         call = self._fast_call()
         if call is not None:
             self._call = call
@@ -99,6 +138,8 @@ class FastProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body; its length was announced and is bounded. That of a GET means nothing
         (RFC 9110, 9.3.1)."""
+        if self._head > _HEAD_MAX:
+            return
         if self._call is None:
             super().on_body(body)
         elif self._call.takes_body:
@@ -106,6 +147,9 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
+        if self._head > _HEAD_MAX:
+            return
+        self._arriving_since = None
         call = self._call
         if call is None:
             super().on_message_complete()
@@ -150,8 +194,11 @@ class FastProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP, or could be read in two ways, is refused and hung up on."""
+        self._refuse_and_close(MalformedRequest())
+
+    def _refuse_and_close(self, problem: Problem) -> None:
         request_id = request_id_of(())
-        status, headers, body = render(MalformedRequest(), request_id)
+        status, headers, body = render(problem, request_id)
         headers += [NO_STORE, NO_SNIFF, (REQUEST_ID_HEADER, request_id.encode())]
         self.transport.write(
             b"".join((STATUS_LINE[status], *_lines((*headers, _CLOSE)), b"\r\n", body))
@@ -232,11 +279,11 @@ class _Uvicorn(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Besides what uvicorn does each tenth of a second: hang up on those who say nothing, or
         take for ever to say it. One look at all costs less than a timer for each answer."""
-        if counter % 100 == 0:
-            moment = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        if counter % 50 == 0:
+            now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                if isinstance(connection, FastProtocol) and connection.is_idle_since(moment):
-                    connection.transport.close()
+                if isinstance(connection, FastProtocol) and connection.is_overdue(now):
+                    connection.transport.abort()
         return await super().on_tick(counter)
 
     @contextlib.contextmanager
