@@ -4,7 +4,7 @@ import { Notice, SkeletonList } from "../components/feedback.js";
 import { Screen } from "../components/screen.js";
 import { factors, sessions } from "../core/account.js";
 import { del, get } from "../core/api.js";
-import { formatMoment } from "../core/dates.js";
+import { formatWhen } from "../core/dates.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
 import { createResource, useResource } from "../core/resource.js";
@@ -115,7 +115,7 @@ function Recovering({ recovery }) {
     }
   }
   return html`<${Notice} kind="error" title=${t("recovering.title")}>
-    <p>${t("recovering.text", { at: formatMoment(recovery.ready_at) })}</p>
+    <p>${t("recovering.text", { at: formatWhen(recovery.ready_at) })}</p>
     <${Button} variant="danger" small onClick=${stop}>${t("recovering.stop")}<//>
   <//>`;
 }

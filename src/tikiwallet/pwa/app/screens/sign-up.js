@@ -118,7 +118,7 @@ function About({ ticket, phone, go }) {
       autocomplete="new-password"
     />`}
     <${Button} type="submit" block busy=${form.busy}>${t("do.continue")}<//>
-    <p class="centred small">${t("sign-up.have")} <a class="tap" href="/sign-in">${t("sign-in.title")}</a></p>
+    <p class="centred small">${t("sign-up.have")}${"  "}<a class="tap" href="/sign-in">${t("sign-in.title")}</a></p>
   <//>`;
 }
 

@@ -112,7 +112,7 @@ export default {
   "you.help": "المساعدة",
   "you.help.text": "إجابات، وما تفعله عند حدوث مشكلة",
   "you.sign-out": "تسجيل الخروج",
-  "you.restricted": "بعد استعادة محفظتك تسري حدود أقل حتى {until}.",
+  "you.restricted": "حرصًا على أمانك تسري حدود أقل حتى {until}.",
   "you.no-pin": "ليس لديك رمز PIN للدفع بعد",
   "you.no-pin.do": "عيّن واحدًا الآن",
 

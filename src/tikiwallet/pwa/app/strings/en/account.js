@@ -113,7 +113,7 @@ export default {
   "you.help": "Help",
   "you.help.text": "Answers, and what to do when something is wrong",
   "you.sign-out": "Sign out",
-  "you.restricted": "After the recovery of your wallet lower limits hold until {until}.",
+  "you.restricted": "For your safety lower limits hold until {until}.",
   "you.no-pin": "You have no payment PIN yet",
   "you.no-pin.do": "Set one now",
 
