@@ -29,6 +29,7 @@ export const routes = [
   { path: "/security/password", who: "in", ...YOU, load: () => import("./screens/security-password.js") },
   { path: "/security/passkeys", who: "in", ...YOU, load: () => import("./screens/security-passkeys.js") },
   { path: "/security/authenticator", who: "in", ...YOU, load: () => import("./screens/security-authenticator.js") },
+  { path: "/security/accounts", who: "in", ...YOU, load: () => import("./screens/security-accounts.js") },
   { path: "/security/devices", who: "in", ...YOU, load: () => import("./screens/security-devices.js") },
   { path: "/security/events", who: "in", ...YOU, load: () => import("./screens/security-events.js") },
   { path: "/settings", who: "any", ...YOU, load: () => import("./screens/settings.js") },

@@ -16,6 +16,16 @@ export const factors = createResource("factors", () => get("/v1/me/second-factor
 /** @type {import("./resource.js").Resource<Session[]>} */
 export const sessions = createResource("sessions", async () => (await get("/v1/me/sessions")).items);
 
+/** @typedef {{ provider: string, name: string }} Provider */
+/** @typedef {Provider & { linked_at: string, last_used_at: string | null }} Linked */
+/** @typedef {{ offered: Provider[], linked: Linked[] }} Identities */
+
+/** @type {import("./resource.js").Resource<Identities>} */
+export const identities = createResource("identities", async () => {
+  const [offered, linked] = await Promise.all([get("/v1/auth/oidc"), get("/v1/me/identities")]);
+  return { offered: offered.items, linked: linked.items };
+});
+
 /** @param {string} name @returns {Promise<Passkey>} the new one; throws Problem */
 export async function addPasskey(name) {
   const { public_key } = await strongly(() => post("/v1/me/passkeys/options"));

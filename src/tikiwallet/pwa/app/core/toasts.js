@@ -15,7 +15,8 @@ let last = 0;
  */
 export function say(text, { kind = "done", action } = {}) {
   const id = ++last;
-  toasts.value = [...toasts.value.slice(-2), { id, text, kind, action }];
+  const others = toasts.value.filter((toast) => toast.text !== text).slice(-2);
+  toasts.value = [...others, { id, text, kind, action }];
   if (!action) setTimeout(() => dismiss(id), 3000 + text.length * 60);
 }
 

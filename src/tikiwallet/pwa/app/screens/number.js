@@ -6,7 +6,7 @@ import { CodeField, Form } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
 import { Screen } from "../components/screen.js";
 import { del, get, post } from "../core/api.js";
-import { formatMoment } from "../core/dates.js";
+import { formatWhen } from "../core/dates.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
 import { keepNote } from "../core/preferences.js";
@@ -113,7 +113,7 @@ function Waiting({ change, go }) {
   );
   return html`<div class="stack">
     <${EmptyState} icon="hourglass" title=${t("number.later")}>
-      ${t("number.later.text", { at: formatMoment(at) })}
+      ${t("number.later.text", { at: formatWhen(at) })}
     <//>
     <section class="card">
       <h2>${t("number.now")}</h2>

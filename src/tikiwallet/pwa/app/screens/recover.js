@@ -6,7 +6,7 @@ import { EmptyState, Notice } from "../components/feedback.js";
 import { CodeField, Field, Form, PasswordField } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
 import { post } from "../core/api.js";
-import { formatAge, formatMoment } from "../core/dates.js";
+import { formatAge, formatWhen } from "../core/dates.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
 import { keepNote, readNote } from "../core/preferences.js";
@@ -200,7 +200,7 @@ function Password({ recovery, go }) {
   if (!ready && recovery.readyAt) {
     return html`<div class="stack">
       <${EmptyState} icon="hourglass" title=${t("recover.wait", { time: formatAge(recovery.readyAt) })}>
-        ${t("recover.wait.text", { at: formatMoment(recovery.readyAt) })}
+        ${t("recover.wait.text", { at: formatWhen(recovery.readyAt) })}
       <//>
       <${Notice}>${t("recover.wait.why")}<//>
       ${anew}
@@ -217,7 +217,7 @@ function Password({ recovery, go }) {
         spellcheck=${false}
       />
       ${recovery.withoutAt &&
-      html`<p class="small soft">${t("recover.without", { at: formatMoment(recovery.withoutAt) })}</p>`}`}
+      html`<p class="small soft">${t("recover.without", { at: formatWhen(recovery.withoutAt) })}</p>`}`}
     <${PasswordField}
       ...${form.field("password")}
       label=${t("password.new")}

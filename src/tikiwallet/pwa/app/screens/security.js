@@ -2,9 +2,9 @@
 import { Badge, ListItem } from "../components/display.js";
 import { Notice, SkeletonList } from "../components/feedback.js";
 import { Screen } from "../components/screen.js";
-import { factors, sessions } from "../core/account.js";
+import { factors, identities, sessions } from "../core/account.js";
 import { del, get } from "../core/api.js";
-import { formatMoment } from "../core/dates.js";
+import { formatWhen } from "../core/dates.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
 import { createResource, useResource } from "../core/resource.js";
@@ -25,8 +25,10 @@ export default function Security() {
   useResource(factors);
   useResource(sessions);
   useResource(recoveries);
+  useResource(identities);
   const own = factors.data.value;
   const places = sessions.data.value;
+  const elsewhere = identities.data.value;
   const person = me.value;
 
   return html`<${Screen} title=${t("security.title")} back="/you">
@@ -77,6 +79,15 @@ export default function Security() {
                 text=${t("password.about")}
                 href="/security/password"
               />
+              ${elsewhere &&
+              elsewhere.offered.length + elsewhere.linked.length > 0 &&
+              html`<${ListItem}
+                icon="link"
+                title=${t("accounts.title")}
+                text=${t("accounts.about")}
+                end=${state(elsewhere.linked.length > 0)}
+                href="/security/accounts"
+              />`}
             </ul>`
           : factors.problem.value
             ? html`<${Notice} kind="warn">${t("security.unknown")}<//>`
@@ -115,7 +126,7 @@ function Recovering({ recovery }) {
     }
   }
   return html`<${Notice} kind="error" title=${t("recovering.title")}>
-    <p>${t("recovering.text", { at: formatMoment(recovery.ready_at) })}</p>
+    <p>${t("recovering.text", { at: formatWhen(recovery.ready_at) })}</p>
     <${Button} variant="danger" small onClick=${stop}>${t("recovering.stop")}<//>
   <//>`;
 }

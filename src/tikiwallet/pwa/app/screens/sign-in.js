@@ -1,6 +1,7 @@
 // Signing in: phone and password, a passkey alone, or an identity provider; then a second factor.
 import { Button } from "../components/controls.js";
 import { Entry } from "../components/entry.js";
+import { Notice } from "../components/feedback.js";
 import { Form, PasswordField } from "../components/fields.js";
 import { PhoneField } from "../components/phone.js";
 import { SecondFactor } from "../components/second-factor.js";
@@ -9,7 +10,7 @@ import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
 import { askPasskey, havePasskeys } from "../core/passkeys.js";
 import { keepNote, readNote } from "../core/preferences.js";
-import { Problem, asProblem } from "../core/problems.js";
+import { Problem, asProblem, wordsOf } from "../core/problems.js";
 import { navigate, ownAddress } from "../core/router.js";
 import { enter } from "../core/session.js";
 import { sayProblem } from "../core/toasts.js";
@@ -17,10 +18,18 @@ import { html, useEffect, useState } from "../core/ui.js";
 
 /** @typedef {import("../components/second-factor.js").Challenge} Challenge */
 
+/** @param {URLSearchParams} query @returns {Challenge | null} what an identity provider's sign-in left to do */
+function begun(query) {
+  const id = query.get("challenge_id");
+  const methods = /** @type {Challenge["methods"]} */ ((query.get("methods") ?? "").split(","));
+  return id ? { id, methods } : null;
+}
+
 /** @param {{ query: URLSearchParams }} props */
 export default function SignIn({ query }) {
-  const [challenge, setChallenge] = useState(/** @type {Challenge | null} */ (null));
-  const next = ownAddress(query.get("next"));
+  const [challenge, setChallenge] = useState(() => begun(query));
+  const next = ownAddress(query.get("next") ?? query.get("return_to"));
+  const refusal = query.get("oidc_error");
 
   async function arrived() {
     await enter();
@@ -35,6 +44,7 @@ export default function SignIn({ query }) {
   }
   return html`<${Entry} title=${t("sign-in.title")} back="/" key="password">
     <div class="stack stack-l">
+      ${refusal && html`<${Notice} kind="error" live>${wordsOf(new Problem(refusal))}<//>`}
       <${Password} arrived=${arrived} challenged=${setChallenge} />
       <p class="divider"><span>${t("sign-in.or")}</span></p>
       <div class="stack stack-s">

@@ -16,7 +16,7 @@ import { language, t } from "../core/i18n.js";
 import { havePasskeys } from "../core/passkeys.js";
 import { keepNote } from "../core/preferences.js";
 import { Problem, asProblem } from "../core/problems.js";
-import { navigate } from "../core/router.js";
+import { navigate, ownAddress } from "../core/router.js";
 import { enter, keepMe, loadMe, me, signedIn } from "../core/session.js";
 import { sayProblem } from "../core/toasts.js";
 import { html, useEffect, useState } from "../core/ui.js";
@@ -48,10 +48,14 @@ export default function SignUp({ query }) {
 
   function finish() {
     sessionStorage.removeItem(KEPT);
-    navigate("/", { replace: true });
+    navigate(ownAddress(query.get("return_to")), { replace: true });
   }
 
   useEffect(() => {
+    // Identity providers lead back to here; what is about signing in goes on there.
+    if (query.has("oidc_error") || query.has("challenge_id")) {
+      return navigate(`/sign-in?${query}`, { replace: true });
+    }
     // Who is signed in and on no later step has a wallet already; who lost the session begins anew.
     const late = STEPS.indexOf(step) >= STEPS.indexOf("pin");
     if (signedIn.value && !late) finish();
@@ -118,7 +122,7 @@ function About({ ticket, phone, go }) {
       autocomplete="new-password"
     />`}
     <${Button} type="submit" block busy=${form.busy}>${t("do.continue")}<//>
-    <p class="centred small">${t("sign-up.have")} <a class="tap" href="/sign-in">${t("sign-in.title")}</a></p>
+    <p class="centred small">${t("sign-up.have")}${"  "}<a class="tap" href="/sign-in">${t("sign-in.title")}</a></p>
   <//>`;
 }
 

@@ -2,7 +2,7 @@
 import { Avatar, ListItem } from "../components/display.js";
 import { Notice, Skeleton } from "../components/feedback.js";
 import { Screen } from "../components/screen.js";
-import { formatMoment } from "../core/dates.js";
+import { formatWhen } from "../core/dates.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
 import { navigate } from "../core/router.js";
@@ -35,7 +35,7 @@ export default function You() {
       </a>
       ${person?.restricted_until &&
       html`<${Notice} kind="warn">
-        ${t("you.restricted", { until: formatMoment(person.restricted_until) })}
+        ${t("you.restricted", { until: formatWhen(person.restricted_until) })}
       <//>`}
       ${person && !person.pin_set &&
       html`<${Notice} kind="warn" title=${t("you.no-pin")}>

@@ -112,7 +112,7 @@ export default {
   "you.help": "المساعدة",
   "you.help.text": "إجابات، وما تفعله عند حدوث مشكلة",
   "you.sign-out": "تسجيل الخروج",
-  "you.restricted": "بعد استعادة محفظتك تسري حدود أقل حتى {until}.",
+  "you.restricted": "حرصًا على أمانك تسري حدود أقل حتى {until}.",
   "you.no-pin": "ليس لديك رمز PIN للدفع بعد",
   "you.no-pin.do": "عيّن واحدًا الآن",
 
@@ -222,6 +222,15 @@ export default {
   "recovery-codes.text": "احفظها حيث تجدها بدون هاتفك. يعمل كل رمز مرة واحدة، ولا يمكننا عرضها مرة أخرى.",
   "recovery-codes.save": "حفظ في ملف",
   "recovery-codes.done": "لقد حفظتها",
+
+  "accounts.title": "حسابات أخرى",
+  "accounts.about": "سجّل الدخول بحساب من مكان آخر",
+  "accounts.text": "الحسابات المرتبطة تسجّل دخولك بدون كلمة المرور. وتبقى الخطوة الثانية مطلوبة.",
+  "accounts.none": "لا توجد حسابات متاحة هنا",
+  "accounts.link": "ربط",
+  "accounts.unlink": "فك الربط",
+  "accounts.not-linked": "غير مرتبط",
+  "accounts.unlinked": "تم فك ربط الحساب",
 
   "sessions.title": "الأجهزة",
   "sessions.about": "حيث سجّلت الدخول",
@@ -369,5 +378,12 @@ export default {
   "problem.recovery_not_ready": "لم تنته مدة الانتظار بعد",
   "problem.recovery_factor_required": "أدخل رمز خطوتك الثانية",
   "problem.balance_not_zero": "بقي مال في محافظك. اسحبه أو أرسله أولًا",
+  "problem.oidc_denied": "لم توافق هناك، لذا لم يحدث شيء هنا",
+  "problem.oidc_state_invalid": "استغرق هذا وقتًا طويلًا. أعد المحاولة",
+  "problem.oidc_refused": "لم يُقبل الحساب الآخر. أعد المحاولة",
+  "problem.oidc_unavailable": "الطرف الآخر لا يجيب الآن. أعد المحاولة بعد قليل",
+  "problem.oidc_ticket_invalid": "استغرق هذا وقتًا طويلًا. ابدأ من جديد بحسابك الآخر",
+  "problem.identity_taken": "ذلك الحساب يعود إلى محفظة أخرى",
+  "problem.identity_last": "عيّن كلمة مرور أولًا: هذه طريقتك الوحيدة للدخول",
   "problem.account_closed": "هذا الحساب مغلق",
 };

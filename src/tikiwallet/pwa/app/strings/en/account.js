@@ -113,7 +113,7 @@ export default {
   "you.help": "Help",
   "you.help.text": "Answers, and what to do when something is wrong",
   "you.sign-out": "Sign out",
-  "you.restricted": "After the recovery of your wallet lower limits hold until {until}.",
+  "you.restricted": "For your safety lower limits hold until {until}.",
   "you.no-pin": "You have no payment PIN yet",
   "you.no-pin.do": "Set one now",
 
@@ -211,6 +211,15 @@ export default {
     "Keep these where you will find them without your phone. Each works once, and we cannot show them again.",
   "recovery-codes.save": "Save as file",
   "recovery-codes.done": "I have kept them",
+
+  "accounts.title": "Other accounts",
+  "accounts.about": "Sign in with an account elsewhere",
+  "accounts.text": "Linked accounts sign you in without your password. A second step is still asked for.",
+  "accounts.none": "None are offered here",
+  "accounts.link": "Link",
+  "accounts.unlink": "Unlink",
+  "accounts.not-linked": "Not linked",
+  "accounts.unlinked": "The account is unlinked",
 
   "sessions.title": "Devices",
   "sessions.about": "Where you are signed in",
@@ -344,5 +353,12 @@ export default {
   "problem.recovery_not_ready": "The wait is not over yet",
   "problem.recovery_factor_required": "Enter the code of your second step",
   "problem.balance_not_zero": "There is money left in your wallets. Pay it out or send it first",
+  "problem.oidc_denied": "You did not agree there, so nothing happened here",
+  "problem.oidc_state_invalid": "This took too long. Please try again",
+  "problem.oidc_refused": "The other account was not accepted. Try again",
+  "problem.oidc_unavailable": "The other side does not answer right now. Try again in a moment",
+  "problem.oidc_ticket_invalid": "This took too long. Begin again with your other account",
+  "problem.identity_taken": "That account belongs to another wallet",
+  "problem.identity_last": "Set a password first: this is your only way to sign in",
   "problem.account_closed": "This account is closed",
 };
