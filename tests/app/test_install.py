@@ -69,9 +69,7 @@ def _loaded(page: Page, path: str, ready: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("who", "ready"), [("out", ".hero"), ("in", ".balance-pay")])
-def test_a_first_screen_is_light(
-    open_page: OpenPage, people: People, who: str, ready: str
-) -> None:
+def test_a_first_screen_is_light(open_page: OpenPage, people: People, who: str, ready: str) -> None:
     state = None
     if who == "in":
         person = people.sign_up("light.kai")

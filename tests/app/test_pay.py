@@ -68,7 +68,7 @@ def test_a_payment_whose_answer_is_lost_is_found_out_and_made_once(
         return route.abort("connectionreset")
 
     page.route("**/v1/payments", lose)
-    memo = f"lost-{after.split()[-1]}"
+    memo = f"lost-{after.rsplit(maxsplit=1)[-1]}"
     confirm(page, pair, "3.00", memo)
     expect(page.get_by_text("We are finding out").first).to_be_visible()
     expect(page.get_by_text("Please do not pay again")).to_be_visible()
@@ -188,7 +188,7 @@ def _script(page: Page) -> bool:
 def test_script_in_names_and_memos_stays_text(
     open_page: OpenPage, people: People, pair: Pair
 ) -> None:
-    evil = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>"
+    evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     id = pair[0].pay(pair[2], f"@{pair[1].username}", 150, evil)
     page = open_page(pair[1].state)
     visits: list[Callable[[], object]] = [
