@@ -43,11 +43,13 @@ class Server(Protocol):
 
 
 class DebianServer:
-    """A throwaway cluster of the newest PostgreSQL below /usr/lib/postgresql."""
+    """A throwaway cluster of the newest PostgreSQL below /usr/lib/postgresql; `settings` are its
+    own beside those of the embedded server."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, **settings: str) -> None:
         self.folder = folder
         self.bin_dir = programs
+        self.settings = settings
         self.runner = Runner.of_this_process()
         self.password = secrets.token_urlsafe(12)
         self.data = folder / "cluster"
@@ -61,6 +63,7 @@ class DebianServer:
         return log.read_text() if log.exists() else ""
 
     def start(self) -> None:
+        """Make the cluster, start its server, make the roles and a database."""
         password = self.folder / "password"
         password.write_text(self.password)
         for path in (self.folder, password):
@@ -80,8 +83,9 @@ class DebianServer:
         del settings["io_method"]  # new in 18
         text = "".join(f"{name} = '{value}'\n" for name, value in settings.items())
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(f"{text}unix_socket_directories = '{self.folder}'\n")
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "start")
+            file.write(text)
+        self.write_settings()
+        self.run()
 
         async def make() -> None:
             connection = await asyncpg.connect(self.dsn(SUPERUSER, "postgres"))
@@ -91,6 +95,16 @@ class DebianServer:
                 await connection.close()
 
         run_apart(make())
+
+    def write_settings(self) -> None:
+        """Add this server's own settings, which come last and so count."""
+        own = {"unix_socket_directories": str(self.folder), **self.settings}
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in own.items())
+
+    def run(self) -> None:
+        """Start the server of a cluster that is there."""
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "start")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tikiwallet.config import Settings, SettingsError, default_data_dir
+from tikiwallet.config import Settings, SettingsError, database_hosts, default_data_dir
 
 
 def mistakes(**env: str) -> list[str]:
@@ -120,6 +120,7 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_PUBLIC_URL", "http://wallet.example.org", "must begin with https://"),
         ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
         ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
+        ("TIKIWALLET_DATABASE_URL", "postgresql://h:x/w", "a port that is not a number"),
         ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
         ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
     ],
@@ -146,3 +147,22 @@ def test_passwords_are_not_repeated_in_mistakes() -> None:
 )
 def test_loopback_needs_no_https(url: str) -> None:
     assert read(TIKIWALLET_PUBLIC_URL=url).public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql:///wallet", []),
+        ("postgresql://ann:secret@one/wallet", [("one", None)]),
+        ("postgresql://ann@one:5433/wallet?sslmode=require", [("one", 5433)]),
+        ("postgresql://one:1,two,[::1]:3/wallet", [("one", 1), ("two", None), ("::1", 3)]),
+        ("postgresql://[fd00::7]/wallet", [("fd00::7", None)]),
+        ("postgresql://a:b@/w?host=%2Frun%2Fpg%3A1", [("/run/pg:1", None)]),
+        ("postgresql://a:b@/w?host=/one,two:4", [("/one", None), ("two", 4)]),
+        ("postgresql://a@/w?host=one,two,three&port=1,2", [("one", 1), ("two", 2), ("three", 2)]),
+        ("postgresql://a@%2Frun%2Fx,%2Frun%2Fy/w", [("/run/x", None), ("/run/y", None)]),
+    ],
+)
+def test_the_hosts_of_a_database(url: str, hosts: list[tuple[str, int | None]]) -> None:
+    assert database_hosts(url) == hosts
+    assert read(TIKIWALLET_DATABASE_URL=url).cluster == (len(hosts) > 1)

@@ -28,6 +28,7 @@ from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.ledger.link_server import LinkServer
+from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
@@ -137,6 +138,7 @@ def make_writer(settings: Settings, dsns: Dsns, *, patient: bool) -> Writer:
             hot_accounts=settings.hot_accounts,
             cluster=settings.cluster,
             check_log=check_log,
+            reserve=Reserve(settings.keys_dir),
         ),
         patient=patient,
     )
@@ -275,6 +277,7 @@ def _build(
         wallets,
         identity.people,
         identity.pins,
+        identity.confirmations,
         Budget(enabled=settings.rate_limits),
     )
     latencies = Latencies()

@@ -92,6 +92,24 @@ def migrate() -> None:
 
 
 @cli.command()
+def demo() -> None:
+    """People with money and a past, to play with, on a sandbox that runs already.
+
+    Six people sign up, top up and pay each other, through the same interface as everybody. Says who
+    can sign in, with which password (each installation has its own), and what to try next. Run it
+    again to be told again: nothing happens twice, and what was cut off is finished. It refuses
+    where a provider is real.
+    """
+    from tikiwallet.demo import DemoRefused, run
+
+    try:
+        run(_settings(), _say)
+    except DemoRefused as refused:
+        print(f"no demo: {refused}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@cli.command()
 def bench(
     seconds: Annotated[int, typer.Option(min=1, max=600, help="How long each run takes.")] = 10,
     connections: Annotated[int, typer.Option(min=2, max=2_000, help="Of the HTTP load.")] = 256,
@@ -218,7 +236,9 @@ def audit_verify() -> None:
 async def _verify() -> Report:
     settings = _settings()
     async with wiring.open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
+        database = await Database.connect(
+            dsns.app, APP, settings={"statement_timeout": "0"}, seconds=None
+        )
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
         ) as bar:
@@ -273,7 +293,8 @@ def audit_check(
 @cli.command()
 def restore(
     above: Annotated[
-        int | None, typer.Option(help="The highest log number anyone was told of, if known.")
+        int | None,
+        typer.Option(help="A log number as high as any that was told, where none was noted."),
     ] = None,
 ) -> None:
     """After a backup was restored: let the ledger go on above a signed gap.

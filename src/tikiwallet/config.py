@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from tikiwallet.issuers import Issuer, read_issuers
 
@@ -76,10 +76,7 @@ class Settings:
         names several hosts. The ledger's writer then insists on a synchronous standby."""
         if self.cluster_wanted is not None:
             return self.cluster_wanted
-        rest = (self.ledger_database_url or "").partition("://")[2]
-        place, _, query = rest.partition("?")
-        hosts = [place.partition("/")[0].rpartition("@")[2], *parse_qs(query).get("host", [])]
-        return len(hosts) > 2 or any("," in host for host in hosts)
+        return len(database_hosts(self.ledger_database_url or "")) > 1
 
     @property
     def sandbox(self) -> bool:
@@ -144,6 +141,31 @@ def default_data_dir(env: Mapping[str, str], platform: str = sys.platform) -> Pa
     # A relative XDG_DATA_HOME is to be ignored, says the XDG base directory specification.
     base = Path(data_home) if data_home.startswith("/") else home / ".local" / "share"
     return base / "tikiwallet"
+
+
+def database_hosts(url: str) -> list[tuple[str, int | None]]:
+    """The hosts, or folders of sockets, that a PostgreSQL URL names, each with its port (None: the
+    usual one); none for a URL without. Raises ValueError for a port that is not a number."""
+    place, _, query = url.partition("://")[2].partition("?")
+    options = parse_qs(query)
+    named = unquote(place.partition("/")[0].rpartition("@")[2]) or options.get("host", [""])[-1]
+    ports = [int(port) for port in options.get("port", [""])[-1].split(",") if port]
+    hosts: list[tuple[str, int | None]] = []
+    for index, written in enumerate(named.split(",") if named else ()):
+        # A folder may hold colons, and so does an IPv6 address in its brackets.
+        host, colon, port = (written, "", "") if written.startswith("/") else _split_port(written)
+        if ports:
+            hosts.append((host, ports[min(index, len(ports) - 1)]))
+        else:
+            hosts.append((host, int(port) if colon else None))
+    return hosts
+
+
+def _split_port(written: str) -> tuple[str, str, str]:
+    if written.startswith("["):
+        host, _, rest = written[1:].partition("]")
+        return host, rest[:1], rest[1:]
+    return written.partition(":")
 
 
 def is_loopback(host: str) -> bool:
@@ -240,6 +262,11 @@ class _Reader:
         scheme, separator, rest = value.partition("://")
         if scheme not in ("postgresql", "postgres") or not separator or not rest.strip("/"):
             self.refuse(f"{name} must look like postgresql://person:password@host:5432/tikiwallet")
+            return None
+        try:
+            database_hosts(value)
+        except ValueError:
+            self.refuse(f"{name} names a port that is not a number")
             return None
         return value
 

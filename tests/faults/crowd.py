@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
 
 from tests.faults.book import PAID, REFUSED, Book, Payment, Person
-from tests.faults.wire import Answer, Hung, Line, Lost
+from tests.faults.wire import ANSWER_SECONDS, Answer, Hung, Line, Lost
 
 TOP_UP = 5_000  # cents; small enough that many payments find too little
 _SMALL = 400
@@ -71,7 +71,11 @@ async def _expect(
 class Crowd:
     """The people of a book at work against one or several API processes."""
 
-    def __init__(self, book: Book, ports: Sequence[int], seed: int) -> None:
+    def __init__(
+        self, book: Book, ports: Sequence[int], seed: int, patience: float = ANSWER_SECONDS
+    ) -> None:
+        """`patience`: seconds after which a request without an answer hangs."""
+        self._patience = patience
         self._book = book
         self._ports = list(ports)
         self._seed = seed
@@ -189,7 +193,7 @@ class Crowd:
         self, line: Line, method: str, path: str, body: object, token: str, key: str | None
     ) -> Answer | None:
         try:
-            answer = await line.call(method, path, body, token=token, key=key)
+            answer = await line.call(method, path, body, token=token, key=key, limit=self._patience)
         except Lost:
             self._book.count("lost")
             await asyncio.sleep(0.02)  # as a client would, before it connects again

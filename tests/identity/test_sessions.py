@@ -11,14 +11,17 @@ from tests.identity.sign_up import PASSWORD, sign_up
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
+from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.hashing import Cost
-from tikiwallet.identity.keys import load_server_secret
+from tikiwallet.identity.keys import ServerSecret, load_server_secret
 from tikiwallet.identity.limits import LOGINS_PER_PHONE, NAMES_PER_PERSON, TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.service_tokens import ServiceTokenRefused
 from tikiwallet.identity.sessions import (
     LOST_ANSWER,
+    Challenge,
+    Factor,
     InvalidCredentials,
     RefreshInvalid,
     RefreshReused,
@@ -92,8 +95,8 @@ async def test_a_second_factor_is_asked_for_after_the_password(
     identity: Identity, tokens: Tokens, database: Database, tmp_path: Path
 ) -> None:
     class Everybody:
-        async def challenge(self, person: int) -> str | None:
-            return f"challenge of {person}"
+        async def challenge(self, person: int) -> Challenge | None:
+            return Challenge(f"challenge of {person}", (Factor.TOTP, Factor.SMS), 300)
 
     sessions = Sessions(
         database,
@@ -102,13 +105,19 @@ async def test_a_second_factor_is_asked_for_after_the_password(
         revoked=identity.revocations,
         passwords=identity.passwords,
         limits=identity.limits,
+        familiar=FamiliarPlaces(database, ServerSecret(b"s" * 32)),
         second_factors=Everybody(),
     )
     with pytest.raises(InvalidCredentials):
         await sessions.login(ANA, "wrong password")
     with pytest.raises(SecondFactorRequired) as problem:
         await sessions.login(ANA, PASSWORD)
-    assert set(problem.value.extra) == {"challenge_id"}
+    person = ids.read_id("p", tokens.person_id)
+    assert problem.value.extra == {
+        "challenge_id": f"challenge of {person}",
+        "methods": ["totp", "sms"],
+        "expires_in": 300,
+    }
 
 
 async def test_refresh_rotates(identity: Identity, tokens: Tokens, hand_clock: HandClock) -> None:

@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.ledger.writers import (
+    ALICE,
     BANK,
+    BOB,
     LEASE,
     Blockade,
     balances,
@@ -37,7 +40,6 @@ from tikiwallet.ledger.term import RefusedToLead, SteppedDown, campaign
 from tikiwallet.ledger.transactions import Kind, LegType, Result
 from tikiwallet.ledger.writer import Writer
 
-ALICE, BOB = 11, 12
 HOLDER = "pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"
 
 
@@ -333,6 +335,93 @@ async def test_what_the_log_check_says_decides(database_urls: DatabaseUrls) -> N
     with pytest.raises(RefusedToLead, match="shorter"):
         await soon(campaign(options(database_urls, check_log=refuse)))
     assert await epochs(database_urls) == []
+
+
+async def test_a_candidate_that_checks_for_long_is_not_taken_for_dead(
+    database_urls: DatabaseUrls,
+) -> None:
+    checks = 0
+
+    async def check(connection: asyncpg.Connection) -> None:
+        nonlocal checks
+        checks += 1
+        await connection.execute("SELECT pg_sleep($1)", 5 * LEASE)
+
+    async with waiting(database_urls, 3, check_log=check) as writers:
+        leader = await the_one_that_leads(writers)
+        assert checks == 1
+        assert [writer for writer in writers if writer.term is not None] == [leader]
+    assert await epochs(database_urls) == [1]
+
+
+async def test_a_candidate_that_is_stopped_while_it_checks_is_ended(
+    database_urls: DatabaseUrls,
+) -> None:
+    """No beats come from a stopped process; here from a connection that is gone."""
+    checking = asyncio.Event()
+
+    async def check(_: object) -> None:
+        if not checking.is_set():
+            checking.set()
+            await end_backends(database_urls, "application_name = 'tikiwallet writer watch'")
+            await asyncio.Event().wait()
+
+    async with waiting(database_urls, 2, check_log=check) as writers:
+        await the_one_that_leads(writers)
+        assert checking.is_set()
+
+
+async def test_a_leap_of_the_clock_stays_out_of_the_log(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_us, ahead = clock.now_us, 0
+    monkeypatch.setattr(clock, "now_us", lambda: now_us() + ahead)
+    chosen = options(database_urls)
+    term = await soon(campaign(chosen))
+    try:
+        ahead = 365 * 86_400 * 1_000_000
+        assert abs(term.now_us() - now_us()) < 5_000_000
+        await until(lambda: clock.boot_seconds() > term.lease_until)
+        with pytest.raises(RefusedToLead, match="clock"):
+            await soon(term.check_durability())
+    finally:
+        term.end()
+    with pytest.raises(RefusedToLead, match="clock"):
+        await soon(campaign(chosen))
+    ahead = 0
+    term = await soon(campaign(chosen))
+    assert abs(term.now_us() - now_us()) < 5_000_000
+    term.end()
+
+
+async def test_a_leap_that_the_database_shares_is_believed_within_days(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop that slept, or a virtual machine that was paused."""
+    now_us = clock.now_us
+    chosen = options(database_urls)
+    keeper = chosen.timekeeper
+    monkeypatch.setattr(clock, "now_us", lambda: now_us() - 8 * 3_600_000_000)
+    keeper.believe()
+    monkeypatch.setattr(clock, "now_us", now_us)
+    term = await soon(campaign(chosen))
+    assert abs(term.now_us() - now_us()) < 5_000_000
+    term.end()
+    monkeypatch.setattr(clock, "now_us", lambda: now_us() - 100 * 86_400_000_000)
+    keeper.believe()
+    monkeypatch.setattr(clock, "now_us", now_us)
+    with pytest.raises(RefusedToLead, match="leapt"):
+        await soon(campaign(chosen))
+
+
+async def test_a_connection_to_another_server_is_not_taken(
+    database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a primary is replaced, one URL leads to two servers; the other has not the lock."""
+    real = asyncpg.Connection.get_server_pid
+    monkeypatch.setattr(asyncpg.Connection, "get_server_pid", lambda self: real(self) + 1)
+    with pytest.raises(SteppedDown, match="replaced"):
+        await soon(campaign(options(database_urls)))
 
 
 async def test_a_cluster_without_a_standby_refuses_to_lead(database_urls: DatabaseUrls) -> None:

@@ -4,10 +4,14 @@ import asyncio
 
 import pytest
 from tests.ledger.writers import (
+    ALICE,
     BANK,
+    BOB,
+    CAROL,
     SGD,
     Blockade,
     balances,
+    busy,
     compare_with_fresh,
     counts,
     furnish,
@@ -42,14 +46,18 @@ from tikiwallet.ledger.transactions import (
 )
 from tikiwallet.ledger.writer import Writer
 
-ALICE, BOB, CAROL = 11, 12, 13
+
+@pytest.fixture
+async def writer(writer: Writer) -> Writer:
+    """A writer that leads, by which Alice has 100, and Bob nothing."""
+    await furnish(writer, {ALICE: 100, BOB: 0})
+    return writer
 
 
 # -- plain
 
 
 async def test_a_payment_is_posted_and_read_back_at_once(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     outcome = await soon(writer.post(pay(ALICE, BOB, 30)))
     assert outcome.result == Result.POSTED
     assert outcome.payer is not None
@@ -71,8 +79,7 @@ async def test_malformed_commands_raise_and_leave_nothing(writer: Writer) -> Non
 
 
 async def test_refusals_are_remembered_like_payments(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 10, BOB: 0})
-    command = pay(ALICE, BOB, 11)
+    command = pay(ALICE, BOB, 101)
     first = await soon(writer.post(command))
     await soon(writer.post(pay(BANK, ALICE, 100)))
     second = await soon(writer.post(command))
@@ -81,7 +88,6 @@ async def test_refusals_are_remembered_like_payments(writer: Writer) -> None:
 
 
 async def test_the_same_again_is_replayed_and_other_content_is_not(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30, digest=b"d" * 32)
     first = await soon(writer.post(command))
     again = await soon(writer.post(command))
@@ -95,7 +101,6 @@ async def test_the_same_again_is_replayed_and_other_content_is_not(writer: Write
 
 
 async def test_look_up(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     assert await soon(writer.look_up(command.id, digest_of(command))) is None
     first = await soon(writer.post(command))
@@ -107,7 +112,6 @@ async def test_look_up(writer: Writer) -> None:
 
 
 async def test_abandoned_before_after_and_in_place_of(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     assert (await soon(writer.post(Abandon(command.id)))).result == Result.ABANDONED
     late = await soon(writer.post(command))
@@ -143,7 +147,6 @@ async def test_outcomes_survive_a_new_writer(database_urls: DatabaseUrls) -> Non
 async def test_duplicates_wait_for_the_first_and_get_its_answer(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     other = pay(ALICE, BOB, 31, id=command.id)
     async with Blockade(database_urls) as blockade:
@@ -167,7 +170,6 @@ async def test_duplicates_wait_for_the_first_and_get_its_answer(
 async def test_a_payment_that_meets_its_own_abandonment_is_abandoned(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     async with Blockade(database_urls) as blockade:
         abandoned = asyncio.create_task(writer.post(Abandon(command.id)))
@@ -182,24 +184,19 @@ async def test_a_payment_that_meets_its_own_abandonment_is_abandoned(
 async def test_another_content_that_meets_an_abandonment_of_what_is_posted(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     await soon(writer.post(command))
-    async with Blockade(database_urls) as blockade:
-        busy = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
-        await blockade.met()
+    async with busy(writer, database_urls):
         abandoned = asyncio.create_task(writer.post(Abandon(command.id)))
         same = asyncio.create_task(writer.post(command))
         other = asyncio.create_task(writer.post(pay(ALICE, BOB, 31, id=command.id)))
         await asyncio.sleep(0)
-    await soon(busy)
     assert (await soon(abandoned)).result == Result.POSTED
     assert (await soon(same)).result == Result.POSTED
     assert (await soon(other)).result == Result.ID_REUSED
 
 
 async def test_duplicates_within_one_call(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     outcomes = await soon(writer.post_many([command, command, pay(ALICE, BOB, 1), command]))
     assert counts(outcomes) == {Result.POSTED: 4}
@@ -210,13 +207,11 @@ async def test_duplicates_within_one_call(writer: Writer) -> None:
 async def test_a_capture_of_a_hold_that_is_itself_under_way(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0, CAROL: 50})
+    await furnish(writer, {CAROL: 50})
     hold = reserve(ALICE, BOB, 60)
     refused = reserve(ALICE, BOB, 1_000)
     payment = pay(CAROL, BOB, 50)
-    async with Blockade(database_urls) as blockade:
-        busy = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
-        await blockade.met()
+    async with busy(writer, database_urls):
         works: list[AnyCommand] = [
             Capture(new_id(), hold=hold.id, amounts=(20,)),
             hold,
@@ -228,7 +223,6 @@ async def test_a_capture_of_a_hold_that_is_itself_under_way(
         ]
         tasks = [asyncio.create_task(writer.post(command)) for command in works]
         await asyncio.sleep(0)
-    await soon(busy)
     results = [Result(outcome.result).name for outcome in await soon(asyncio.gather(*tasks))]
     assert results == [
         "POSTED", "POSTED", "POSTED", "UNKNOWN_TRANSACTION", "INSUFFICIENT_FUNDS",
@@ -238,7 +232,6 @@ async def test_a_capture_of_a_hold_that_is_itself_under_way(
 
 
 async def test_capturing_what_is_no_hold_is_answered(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     payment = pay(ALICE, BOB, 30)
     opened = open_account(CAROL)
     await soon(writer.post_many([payment, opened]))
@@ -270,7 +263,6 @@ async def test_commands_that_refer_to_each_other_are_answered(writer: Writer) ->
 
 
 async def test_past_its_deadline_it_is_never_carried_out(writer: Writer) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     command = pay(ALICE, BOB, 30)
     outcome = await soon(writer.post(command, deadline=in_the_past()))
     assert outcome == Outcome(Result.OVERLOADED)
@@ -282,11 +274,9 @@ async def test_past_its_deadline_it_is_never_carried_out(writer: Writer) -> None
 async def test_a_deadline_that_passes_in_the_queue(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 10_000, BOB: 0})
+    await furnish(writer, {ALICE: 10_000})
     loop = asyncio.get_running_loop()
-    async with Blockade(database_urls) as blockade:
-        busy = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
-        await blockade.met()
+    async with busy(writer, database_urls):
         # What is prepared waits for its batch; what is not stays in the queue.
         crowd = [pay(ALICE, BOB, 1, person=0) for _ in range(4_000)]
         many = asyncio.create_task(writer.post_many(crowd))
@@ -296,19 +286,20 @@ async def test_a_deadline_that_passes_in_the_queue(
             for _ in range(10)
         ]
         await until(lambda: loop.time() > deadline)
-    assert counts([await soon(busy), *await soon(many)]) == {Result.POSTED: 4_001}
+    assert counts(await soon(many)) == {Result.POSTED: 4_000}
     told = counts(await soon(asyncio.gather(*late)))
-    assert set(told) <= {Result.OVERLOADED, Result.POSTED}
-    assert await balances(writer, [BOB]) == [4_001 + told.get(Result.POSTED, 0)]
+    assert set(told) <= {Result.OVERLOADED, Result.UNAVAILABLE, Result.POSTED}
+    [posted] = await balances(writer, [BOB])
+    assert posted is not None
+    unknown = told.get(Result.UNAVAILABLE, 0)  # of those that had been prepared
+    assert 0 <= posted - 4_001 - told.get(Result.POSTED, 0) <= unknown
 
 
 async def test_overload_is_told_at_once_and_a_quiet_person_gets_through(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 1_000_000, BOB: 0})
-    async with Blockade(database_urls) as blockade:
-        busy = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
-        await blockade.met()
+    await furnish(writer, {ALICE: 1_000_000})
+    async with busy(writer, database_urls):
         loud = [
             smuggle(writer, pay(ALICE, BOB, 1, person=1 + number % 5)) for number in range(40_000)
         ]
@@ -325,7 +316,6 @@ async def test_overload_is_told_at_once_and_a_quiet_person_gets_through(
         loud[-1 - next(i for i, f in enumerate(reversed(loud)) if not f.done())].add_done_callback(
             lambda _: ended.append("loud")
         )
-    assert (await soon(busy)).result == Result.POSTED
     assert (await soon(quiet)).result == Result.POSTED
     told = counts(await soon(asyncio.gather(*loud)))
     assert ended[0] == "quiet"
@@ -418,7 +408,6 @@ async def test_commands_that_do_not_fit_into_the_memory_together(
 async def test_a_read_during_a_long_commit_waits_and_is_never_stale(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     async with Blockade(database_urls) as blockade:
         paying = asyncio.create_task(writer.post(pay(ALICE, BOB, 30)))
         await blockade.met()
@@ -437,7 +426,6 @@ async def test_a_read_during_a_long_commit_waits_and_is_never_stale(
 async def test_a_read_that_cannot_be_answered_says_so(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     async with Blockade(database_urls) as blockade:
         paying = asyncio.create_task(writer.post(pay(ALICE, BOB, 30)))
         await blockade.met()
@@ -453,7 +441,6 @@ async def test_a_read_that_cannot_be_answered_says_so(
 
 @pytest.mark.parametrize("account", [0, -1, 2**63, -(2**70)])
 async def test_reading_what_cannot_be_an_account_harms_nobody(writer: Writer, account: int) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     assert writer.term is not None
     epoch = writer.term.epoch
     reading = asyncio.create_task(writer.states([account, ALICE]))
@@ -469,7 +456,6 @@ async def test_reading_what_cannot_be_an_account_harms_nobody(writer: Writer, ac
 async def test_nothing_uncommitted_is_ever_read(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 100, BOB: 0})
     async with Blockade(database_urls) as blockade:
         paying = asyncio.create_task(writer.post(pay(ALICE, BOB, 30)))
         await blockade.met()
@@ -486,7 +472,7 @@ async def test_nothing_uncommitted_is_ever_read(
 async def test_a_stop_answers_everything_that_was_accepted(
     writer: Writer, database_urls: DatabaseUrls
 ) -> None:
-    await furnish(writer, {ALICE: 10_000, BOB: 0})
+    await furnish(writer, {ALICE: 10_000})
     tasks = [asyncio.create_task(writer.post(pay(ALICE, BOB, 1))) for _ in range(3_000)]
     await asyncio.sleep(0)
     await soon(writer.stop())
@@ -496,7 +482,7 @@ async def test_a_stop_answers_everything_that_was_accepted(
 
 
 async def test_a_stop_with_nothing_but_overdue_work(writer: Writer) -> None:
-    command = open_account(ALICE)
+    command = open_account(CAROL)
     await soon(writer.post(command))
     replay = asyncio.create_task(writer.post(command))
     while not writer._preparing:  # noqa: ASYNC110 - it is looked up now, and not for long
@@ -509,7 +495,7 @@ async def test_a_stop_with_nothing_but_overdue_work(writer: Writer) -> None:
 
 
 async def test_a_stop_with_nothing_but_replays(writer: Writer) -> None:
-    command = open_account(ALICE)
+    command = open_account(CAROL)
     await soon(writer.post(command))
     task = asyncio.create_task(writer.post(command))
     await asyncio.sleep(0)

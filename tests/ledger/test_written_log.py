@@ -115,7 +115,6 @@ async def test_readers_agree_with_the_writer(
         n = await writer.stable_n()
         states = await writer.states(PEOPLE)
         for person, state in zip(PEOPLE, states, strict=True):
-            assert state == await history.state_after(database, person, n)
             assert state == await history.state_at(database, person, clock.now_us(), n)
     finally:
         await writer.stop()

@@ -29,6 +29,7 @@ from tikiwallet.ledger.writer import Writer
 
 SGD = 702
 BANK = 1  # may go below zero without end
+ALICE, BOB, CAROL = 11, 12, 13
 LEASE = 0.2
 FAR = 4_000_000_000_000_000  # microseconds since 1970: long after every test
 PATIENCE = 20.0  # seconds after which a state that is awaited will not come
@@ -118,11 +119,11 @@ async def crash(writer: Writer) -> None:
 
 
 async def furnish(writer: Writer, balances: dict[int, int]) -> None:
-    """Open the bank and these accounts, and pay in what they are to have."""
+    """Open the bank and these accounts, where they are not there, and pay in so much."""
     commands: list[AnyCommand] = [open_account(account) for account in balances]
     commands.append(open_account(BANK, floor=TOTAL_MAX))
     done = await soon(writer.post_many(commands))
-    assert {outcome.result for outcome in done} == {Result.POSTED}
+    assert {outcome.result for outcome in done} <= {Result.POSTED, Result.ACCOUNT_EXISTS}
     paid = [pay(BANK, account, amount) for account, amount in balances.items() if amount]
     done = await soon(writer.post_many(paid))
     assert {outcome.result for outcome in done} <= {Result.POSTED}
@@ -227,6 +228,17 @@ class Blockade:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+
+@asynccontextmanager
+async def busy(writer: Writer, urls: DatabaseUrls) -> AsyncIterator[None]:
+    """While the block runs, Alice's payment of 1 to Bob waits for its commit. All that is asked
+    meanwhile waits behind it, and goes into one batch afterwards."""
+    async with Blockade(urls) as blockade:
+        first = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
+        await blockade.met()
+        yield
+    assert (await soon(first)).result == Result.POSTED
 
 
 def counts(outcomes: Sequence[Outcome]) -> dict[Result, int]:

@@ -93,7 +93,12 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             gateway=gateway,
         ),
         payments=Payments(
-            stack.ledger, stack.directory, stack.wallets, identity.people, identity.pins
+            stack.ledger,
+            stack.directory,
+            stack.wallets,
+            identity.people,
+            identity.pins,
+            identity.confirmations,
         ),
         latencies=latencies,
         registry=build_registry(latencies),

@@ -15,7 +15,6 @@ from tikiwallet import clock
 from tikiwallet.config import Settings
 from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
-from tikiwallet.identity.sessions import SecondFactorRequired, Sessions, Tokens
 from tikiwallet.issuers import Issuer
 from tikiwallet.providers.oidc import OidcProvider, open_client
 
@@ -403,25 +402,35 @@ async def test_unknown_providers(web: Web, browser: Browser, mei: Caller) -> Non
 
 
 async def test_a_second_factor_is_asked_for_all_the_same(
-    web: Web, browser: Browser, mei: Caller, monkeypatch: pytest.MonkeyPatch
+    web: Web, browser: Browser, mei: Caller
 ) -> None:
     await sign_in(browser, MEI[0])
     await link(browser, ALICE)
-
-    async def wanted(*_: object, **__: object) -> Tokens:
-        raise SecondFactorRequired(challenge_id="c-1", methods=["totp", "sms"], expires_in=300)
-
-    monkeypatch.setattr(Sessions, "admit", wanted)
+    assert (await mei.call("PUT", "/v1/me/sms-factor", {"enabled": True})).status_code == 204
     other = Browser(web.http)
     welcome = await signed_in(other, ALICE, return_to="/pay")
     assert urlsplit(welcome).path == "/welcome"
-    assert query_of(welcome) == {
-        "challenge_id": "c-1",
-        "methods": "totp,sms",
-        "expires_in": "300",
-        "return_to": "/pay",
-    }
+    asked = query_of(welcome)
+    body = {"challenge_id": asked.pop("challenge_id")}
+    assert asked == {"methods": "sms", "expires_in": "300", "return_to": "/pay"}
     assert other.jar == {}
+    sent = await web.http.post("/v1/auth/second-factor/sms", json=body)
+    assert sent.status_code == 202
+    assert web.parts.inbox is not None
+    code = await code_for(web.parts.inbox, MEI[0])
+    done = await web.http.post("/v1/auth/second-factor", json={**body, "code": code})
+    assert done.json()["person_id"] == mei.tokens["person_id"]
+
+
+async def test_linking_needs_a_fresh_sign_in(web: Web, browser: Browser, mei: Caller) -> None:
+    await web.parts.database.execute(
+        "UPDATE identity.session SET created_at = created_at - interval '11 minutes'"
+    )
+    for method, path in (("POST", "mock/start"), ("DELETE", "mock")):
+        answer = await mei.call(
+            method, f"/v1/me/identities/{path}", {} if method == "POST" else None
+        )
+        assert code_of(answer) == (403, "reauthentication_required")
 
 
 async def test_nothing_secret_is_kept(web: Web, browser: Browser) -> None:

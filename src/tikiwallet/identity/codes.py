@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     """What a code is for; decides the words of the message. `ALREADY_REGISTERED` has no code."""
 
     REGISTER = "register"
+    SECOND_FACTOR = "second_factor"
     ALREADY_REGISTERED = "already_registered"
 
 

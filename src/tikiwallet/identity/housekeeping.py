@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
+from tikiwallet.identity import familiar
 
 # Ended sessions are kept for questions about who was signed in.
 KEEP_SESSIONS = timedelta(days=90)
@@ -17,6 +18,10 @@ _STATEMENTS = (
     ("DELETE FROM identity.oidc_ticket WHERE expires_at < $1", timedelta(hours=1)),
     # No limit counts for longer than a day.
     ("DELETE FROM identity.attempt WHERE last_at < $1", timedelta(days=2)),
+    ("DELETE FROM identity.challenge WHERE expires_at < $1", timedelta(hours=1)),
+    ("DELETE FROM identity.ceremony WHERE expires_at < $1", timedelta(0)),
+    ("DELETE FROM identity.totp_draft WHERE expires_at < $1", timedelta(0)),
+    ("DELETE FROM identity.familiar_place WHERE last_at < $1", familiar.KEEP),
     ("DELETE FROM identity.revocation WHERE until < $1", timedelta(hours=1)),
     ("DELETE FROM identity.session WHERE expires_at < $1", KEEP_SESSIONS),
     # A used token is kept while it could come back; after that it is unknown, and refused as such.

@@ -9,20 +9,29 @@ from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.clients import Clients
 from tikiwallet.identity.codes import Codes, CodeSender
+from tikiwallet.identity.confirmations import Confirmations
+from tikiwallet.identity.factor_parts import FactorParts, StrongSignIn
 from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
 from tikiwallet.identity.limits import Limits
+from tikiwallet.identity.passkey_sign_in import PasskeySignIn
+from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
 from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
+from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.second_step import SecondStep
+from tikiwallet.identity.server_sealing import ServerSealing
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
+from tikiwallet.identity.step_up import StepUp
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
+from tikiwallet.identity.totp import Totp
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,13 @@ class Identity:
     sightings: Sightings
     federation: Federation
     hashing: Hashing
+    totp: Totp
+    passkeys: Passkeys
+    second_factors: SecondFactors
+    second_step: SecondStep
+    passkey_sign_in: PasskeySignIn
+    step_up: StepUp
+    confirmations: Confirmations
 
     @classmethod
     def build(
@@ -58,8 +74,9 @@ class Identity:
         now: Callable[[], int] = clock.now_us,
     ) -> Self:
         """The parts, wired. `connect` opens an unpooled connection as the application (for ended
-        sessions), `issuer` is the claim `iss` of tokens; people may also sign in through
-        `providers`. Call `start` before tokens are verified. Raises `KeyFileError`."""
+        sessions), `issuer` is the public URL: the claim `iss` of tokens, and the one origin that
+        passkeys answer to; people may also sign in through `providers`. Call `start` before tokens
+        are verified. Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
         secret = load_server_secret(keys_dir)
         hashing = Hashing()
@@ -67,6 +84,16 @@ class Identity:
         passwords = Passwords(hashing)
         tokens = TokenIssuer(keys, issuer, now)
         revocations = Revocations(connect, now)
+        people = People(database, limits)
+        codes = Codes(database, secret, now)
+        factors = FactorParts.build(
+            database,
+            secret=secret,
+            sealing=ServerSealing(secret),
+            limits=limits,
+            public_url=issuer,
+            now=now,
+        )
         sessions = Sessions(
             database,
             issuer=tokens,
@@ -74,12 +101,24 @@ class Identity:
             revoked=revocations,
             passwords=passwords,
             limits=limits,
+            familiar=factors.familiar,
+            second_factors=factors.second_factors,
+            now=now,
+        )
+        strong = StrongSignIn.build(
+            database,
+            factors=factors,
+            people=people,
+            passwords=passwords,
+            sessions=sessions,
+            codes=codes,
+            sender=sender,
+            limits=limits,
             now=now,
         )
         tickets = Tickets(database, now)
-        codes = Codes(database, secret, now)
         return cls(
-            people=People(database, limits),
+            people=people,
             registration=Registration(
                 database,
                 codes=codes,
@@ -87,6 +126,7 @@ class Identity:
                 sessions=sessions,
                 tickets=tickets,
                 limits=limits,
+                familiar=factors.familiar,
                 sender=sender,
                 now=now,
             ),
@@ -110,6 +150,13 @@ class Identity:
                 now=now,
             ),
             hashing=hashing,
+            totp=factors.totp,
+            passkeys=factors.passkeys,
+            second_factors=factors.second_factors,
+            second_step=strong.second_step,
+            passkey_sign_in=strong.passkey_sign_in,
+            step_up=strong.step_up,
+            confirmations=factors.confirmations,
         )
 
     async def start(self) -> None:

@@ -18,6 +18,11 @@ class PasswordWeak(Problem):
     title = "This password is too easy to guess"
 
 
+class PasswordWrong(Problem):
+    code = "password_wrong"
+    title = "This password is wrong"
+
+
 class Passwords:
     """Hashes and checks passwords at today's cost."""
 

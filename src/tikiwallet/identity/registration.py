@@ -13,6 +13,7 @@ from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.identity import passwords, phones, usernames
 from tikiwallet.identity.codes import LIFETIME, CodeExpired, Codes, CodeSender, Purpose
+from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.limits import (
     CODES_PER_PHONE,
     REGISTRATIONS_PER_ADDRESS,
@@ -47,6 +48,7 @@ class Registration:
         sessions: Sessions,
         tickets: Tickets,
         limits: Limits,
+        familiar: FamiliarPlaces,
         sender: CodeSender,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
@@ -56,6 +58,7 @@ class Registration:
         self._sessions = sessions
         self._tickets = tickets
         self._limits = limits
+        self._familiar = familiar
         self._sender = sender
         self._now = now
 
@@ -144,6 +147,7 @@ class Registration:
                 if row["password_hash"] is None:
                     await self._tickets.redeem(connection, id, person.id)
                     method = "oidc"
+                await self._familiar.remember(connection, person.phone, address)
                 tokens = await self._sessions.open(
                     connection, person.id, method=method, address=address, device=device
                 )

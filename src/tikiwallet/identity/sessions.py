@@ -13,12 +13,14 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, Protocol
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity import phones, revocations
+from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import (
     LOGINS_PER_ADDRESS,
@@ -47,7 +49,8 @@ class InvalidCredentials(Problem):
 
 
 class SecondFactorRequired(Problem):
-    """`challenge_id` names the challenge to answer."""
+    """`challenge_id` names the challenge to answer, within `expires_in` seconds, with one of
+    `methods`."""
 
     code = "second_factor_required"
     title = "A second factor is needed to sign in"
@@ -63,11 +66,30 @@ class RefreshReused(Problem):
     title = "This refresh token was used before, so the sign-in was ended"
 
 
+class Factor(StrEnum):
+    """A way to finish a sign-in that the password began."""
+
+    PASSKEY = "passkey"
+    TOTP = "totp"
+    SMS = "sms"
+    RECOVERY_CODE = "recovery_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What is asked for after the password: `id`, a UUID, to be answered within `expires_in`
+    seconds by one of `methods`, strongest first."""
+
+    id: str
+    methods: tuple[Factor, ...]
+    expires_in: int
+
+
 class SecondFactors(Protocol):
     """Knows who signs in with a second factor."""
 
-    async def challenge(self, person: int) -> str | None:
-        """The id of a new challenge for `person`, or None when the password suffices."""
+    async def challenge(self, person: int) -> Challenge | None:
+        """A new challenge for `person`, or None when the password suffices."""
         ...
 
 
@@ -108,6 +130,7 @@ class Sessions:
         revoked: Revocations,
         passwords: Passwords,
         limits: Limits,
+        familiar: FamiliarPlaces,
         second_factors: SecondFactors | None = None,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
@@ -117,20 +140,23 @@ class Sessions:
         self._revoked = revoked
         self._passwords = passwords
         self._limits = limits
+        self._familiar = familiar
         self._second_factors = second_factors
         self._now = now
 
     async def login(
         self, phone: str, password: str, address: str | None = None, *, device: str = ""
     ) -> Tokens:
-        """Sign in. Unknown phones and wrong passwords get one answer after the same work. Raises
+        """Sign in. Unknown phones and wrong passwords get one answer after the same work; wrong
+        passwords from elsewhere do not keep the owner out (see `FamiliarPlaces`). Raises
         `InvalidCredentials`, `SecondFactorRequired`, `TooManyRequests`, `PhoneInvalid`,
         `Overloaded`."""
         phone = phones.normalise(phone)
         if address is not None:
             await self._limits.take(LOGINS_PER_ADDRESS, address_subject(address))
-        await self._limits.take(LOGINS_PER_PHONE, phone)
-        await self._limits.take(LOGINS_PER_PHONE_DAY, phone)
+        subject = await self._familiar.subject(phone, address)
+        await self._limits.take(LOGINS_PER_PHONE, subject)
+        await self._limits.take(LOGINS_PER_PHONE_DAY, subject)
         row = await self._database.fetchrow(
             "SELECT id, password_hash FROM identity.person WHERE phone = $1", phone
         )
@@ -138,11 +164,13 @@ class Sessions:
         if not await self._passwords.matches(encoded, password) or row is None:
             raise InvalidCredentials
         person: int = row["id"]
-        await self._limits.forget(LOGINS_PER_PHONE, phone)
-        await self._limits.give_back(LOGINS_PER_PHONE_DAY, phone)
+        await self._limits.forget(LOGINS_PER_PHONE, subject)
+        await self._limits.give_back(LOGINS_PER_PHONE_DAY, subject)
         if encoded is not None and self._passwords.is_outdated(encoded):
             await self._renew_hash(person, encoded, password)
-        return await self.admit(person, address=address, device=device)
+        tokens = await self.admit(person, address=address, device=device)
+        await self._familiar.remember(self._database, phone, address)
+        return tokens
 
     async def admit(
         self,
@@ -157,7 +185,11 @@ class Sessions:
         if self._second_factors is not None:
             challenge = await self._second_factors.challenge(person)
             if challenge is not None:
-                raise SecondFactorRequired(challenge_id=challenge)
+                raise SecondFactorRequired(
+                    challenge_id=challenge.id,
+                    methods=list(challenge.methods),
+                    expires_in=challenge.expires_in,
+                )
         async with self._database.transaction() as connection:
             return await self.open(
                 connection, person, method=method, address=address, device=device

@@ -111,11 +111,11 @@ class Sealer:
         return newest
 
     async def _seal_slice(self, stable_n: int) -> Head | None:
+        await self._bring_file_up()
         try:
             async with self._database.transaction() as connection:
                 found = await last_head(connection, self._shard)
                 before = None if found is None else found[0]
-                self._bring_file_up(before)
                 end = await self._end_of_slice(connection, before, stable_n)
                 if end is None:
                     return None
@@ -127,16 +127,21 @@ class Sealer:
         self._file.append(head)
         return head
 
-    def _bring_file_up(self, before: Head | None) -> None:
-        """A sealer that was stopped after its commit leaves the file one head behind."""
-        last = self._file.last()
-        if last == before:
-            return
-        if before is None or (last is not None and last.number >= before.number):
-            assert last is not None
-            raise AuditMismatch(last.size, _ROLLED_BACK.format(last.number))
-        if not signature_fits(self._public, before):
-            raise AuditMismatch(before.size, f"head {before.number} has no valid signature")
+    async def _bring_file_up(self) -> None:
+        """A sealer that was stopped after its commit leaves the file one head behind. In a cluster
+        that commit may be on one machine only; one after it proves that it is on the standby."""
+        async with self._database.transaction() as connection:
+            found = await last_head(connection, self._shard)
+            before = None if found is None else found[0]
+            last = self._file.last()
+            if last == before:
+                return
+            if before is None or (last is not None and last.number >= before.number):
+                assert last is not None
+                raise AuditMismatch(last.size, _ROLLED_BACK.format(last.number))
+            if not signature_fits(self._public, before):
+                raise AuditMismatch(before.size, f"head {before.number} has no valid signature")
+            await connection.execute("SELECT pg_logical_emit_message(true, 'tikiwallet', 'proof')")
         self._file.append(before)
 
     async def _end_of_slice(

@@ -29,7 +29,6 @@ from tikiwallet.ids import derived_id
 
 KEY_NAME = "tree-head.key"
 NO_HEAD = bytes(32)  # `previous` of the first head
-UNSEALED_MARGIN = 100_000  # numbers that may have been answered since the last head
 
 _HEAD_DOMAIN = b"tikiwallet/tree-head/1\n"
 _HEAD = Struct(">hqqqq32s32s32s")
@@ -136,10 +135,11 @@ def _make_key(path: Path) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return once what was made or renamed in `folder` is on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -224,9 +224,9 @@ class HeadFile:
             file.write(json.dumps(head.as_json(), separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(handle)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
         if fresh:
-            _sync_folder(self.path.parent.parent)
+            sync_folder(self.path.parent.parent)
 
     def _check_next(self, last: Head | None, head: Head) -> None:
         expected = (1, NO_HEAD) if last is None else (last.number + 1, last.hash())
@@ -295,24 +295,19 @@ class Discontinuity(msgspec.Struct, frozen=True):
 
 
 def sign_discontinuity(
-    keys_dir: Path, kept: int, at: int, *, above: int | None = None, shard: int = 0
+    keys_dir: Path, kept: int, at: int, *, above: int, shard: int = 0
 ) -> Discontinuity:
     """The statement that lets the log go on after a restore that ends at row `kept`.
 
-    Its number is one more than `above`: the highest number that anyone can have been told of. Left
-    out, it is UNSEALED_MARGIN beyond the last head kept outside. `at`: microseconds since 1970.
-    Raises ValueError when nothing was lost (the last head's rows are all there and no `above`
-    is given), for then there is nothing to state.
+    Its number is one more than `above`, the highest number that anyone can have been told of, and
+    above the last head kept outside. `at`: microseconds since 1970. Raises AuditMismatch when that
+    head is not signed.
     """
     key = load_key(keys_dir)
     head = HeadFile(keys_dir, shard).last()
     if head is not None and not signature_fits(key.public_key(), head):
         raise AuditMismatch(head.size, "the last head kept outside has no valid signature")
     size = 0 if head is None else head.size
-    if above is None:
-        if kept >= size:
-            raise ValueError("no row below the last head is missing")
-        above = size + UNSEALED_MARGIN
     gap = Discontinuity(
         shard=shard,
         kept=kept,

@@ -232,11 +232,6 @@ async def state_at(database: Database, account: int, at_us: int, stable_n: int) 
     )
 
 
-async def state_after(database: Database, account: int, n: int) -> State | None:
-    """The state of `account` right after log row `n`; None when it was not open then."""
-    return await _state(database, account, await _seq_before(database, account, None, n))
-
-
 class Statement:
     """An account between two moments: what it held before, what happened, what it held after."""
 
@@ -298,13 +293,6 @@ async def transactions(
     return {id: _transaction(id, parts) for id, parts in legs.items()}
 
 
-async def transactions_legs(
-    database: Database, ids: Sequence[bytes], stable_n: int
-) -> dict[bytes, tuple[LegView, ...]]:
-    """Only the legs of the transactions among `ids` that the log has."""
-    return {id: view.legs for id, view in (await transactions(database, ids, stable_n)).items()}
-
-
 # -- cursors
 
 _CURSOR_VERSION = b"\x01"
@@ -341,9 +329,8 @@ def _check(account: int, body: bytes) -> bytes:
 # -- rows
 
 
-async def _seq_before(database: Database, account: int, at_us: int | None, stable_n: int) -> int:
-    at = None if at_us is None else clock.from_us(at_us)
-    seq: int = await database.fetchval(_SEQ_BEFORE, account, at, stable_n)
+async def _seq_before(database: Database, account: int, at_us: int, stable_n: int) -> int:
+    seq: int = await database.fetchval(_SEQ_BEFORE, account, clock.from_us(at_us), stable_n)
     return seq
 
 

@@ -7,29 +7,26 @@ row collides with its successor's. See docs/ledger.md for why each step stands w
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from tikiwallet import clock, ids, logs
+from tikiwallet.database.cluster import LEDGER
 from tikiwallet.database.pool import connect
 from tikiwallet.ledger import journal
 from tikiwallet.ledger.memory import Memory
+from tikiwallet.ledger.reserve import AHEAD, Reserve
+from tikiwallet.ledger.timekeeper import LEAP_MAX_US, TOLERANCE_US, Timekeeper
 from tikiwallet.ledger.transactions import Kind, LegType
 
 LOCK_CLASS = 0x71C1
-LEDGER_ROLE = "tikiwallet_ledger"
-_CLOCK_TOLERANCE_US = 60_000_000
+_CHECK_SECONDS = 60.0  # for the log's check; then another candidate has its turn
 _WRITE_BUFFER = 256 * 1024 * 1024
-_TCP_LIMITS = {
-    "TCP_USER_TIMEOUT": 3_000,  # milliseconds
-    "TCP_KEEPIDLE": 1,
-    "TCP_KEEPINTVL": 1,
-    "TCP_KEEPCNT": 3,
-}
 _SIGN = """
     SELECT epoch, beat, (SELECT max(n) FROM ledger.log WHERE shard = $2),
            (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
@@ -37,6 +34,28 @@ _SIGN = """
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
     FROM ledger.lease WHERE shard = $2
 """
+# The connections beside the one that commits: name, settings, seconds that an answer may take. On
+# `watch` it shows when a primary stands still, so that it is left for another; its beats need not
+# outlive the server, nor wait for the standby.
+_BESIDE: tuple[tuple[str, dict[str, str], float | None], ...] = (
+    ("watch", {"synchronous_commit": "off"}, 3.0),
+    ("look-ups", {}, None),
+    ("loads", {}, None),
+)
+_RENEW = "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1 AND epoch = $2"
+_BEAT = "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1"
+_LOCK_OF = """
+    SELECT true FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $3
+    AND classid = $1::int::oid AND objid = ($2::smallint)::int::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_STANDBYS = """
+    SELECT current_setting('synchronous_standby_names') AS names,
+           pg_has_role('pg_read_all_stats', 'USAGE') AS may_see,
+           (SELECT count(*) FROM pg_stat_replication
+            WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')) AS streaming
+"""
+_Result = TypeVar("_Result")
 _log = logs.get(__name__)
 
 
@@ -51,15 +70,18 @@ class RefusedToLead(Exception):
 @dataclass(frozen=True)
 class TermOptions:
     """What an election needs. `check_log` raises RefusedToLead when the log contradicts the heads
-    that were published; `cluster` demands a streaming synchronous standby."""
+    that were published; `cluster` demands a streaming synchronous standby; `reserve` notes outside
+    the database how far numbers go."""
 
     dsn: str
-    role: str = LEDGER_ROLE
+    role: str = LEDGER
     shard: int = 0
     lease_seconds: float = 0.5
     hot_accounts: int = 250_000
     cluster: bool = False
     check_log: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
+    reserve: Reserve | None = None
+    timekeeper: Timekeeper = field(default_factory=Timekeeper)
 
 
 class Term:
@@ -67,12 +89,14 @@ class Term:
 
     def __init__(
         self, options: TermOptions, commit: asyncpg.Connection, look: asyncpg.Connection,
-        load: asyncpg.Connection, epoch: int, n: int, at: int, warnings: list[str],
+        load: asyncpg.Connection, watch: asyncpg.Connection, epoch: int, n: int, at: int,
+        warnings: list[str],
     ) -> None:  # fmt: skip
         self.options = options
         self.commit = commit
         self.look = look
         self.load = load
+        self.watch = watch
         self.epoch = epoch
         self.next_n = n + 1
         self.stable_n = n
@@ -83,40 +107,64 @@ class Term:
         self.memory = Memory(options.hot_accounts)
         self.commit_turn = asyncio.Lock()
         self._warnings = warnings
-        self._durable_at = clock.boot_seconds()
+        self._checked_at = clock.boot_seconds()
+        self._reserved = 0
+
+    def now_us(self) -> int:
+        """The time that a batch made now bears, in microseconds since 1970: never before the rows
+        that are there, and not wherever the clock may have leapt."""
+        return max(self.last_at, self.options.timekeeper.now_us())
 
     def leads(self) -> bool:
         """Whether the lease holds at this very moment, by a clock that counts every pause."""
         return clock.boot_seconds() < self.lease_until
 
     def committed(self, sent_at: float) -> None:
-        """A commit sent at `sent_at` succeeded; raises SteppedDown when it did with a warning,
-        which is how a cancelled wait for the standby looks."""
-        if self._warnings:
+        """A commit sent at `sent_at` succeeded; raises SteppedDown when it is not to be trusted."""
+        if self._warnings:  # which is how a cancelled wait for the standby looks
             raise SteppedDown(f"a commit ended with a warning: {self._warnings[-1]}")
-        self.lease_until = sent_at + self.options.lease_seconds
+        lease = self.options.lease_seconds
+        if self.options.cluster and clock.boot_seconds() - sent_at > lease:
+            # Perhaps it did not end because the standby came back, but because somebody, or what
+            # manages the cluster, took the standby's name away. The next term looks first.
+            raise SteppedDown("a commit took longer than a lease: for want of a standby?")
+        if self._reserved and self.next_n + AHEAD // 100 > self._reserved:
+            raise SteppedDown("the log grows faster than its numbers can be reserved")
+        self.lease_until = sent_at + lease
 
     async def renew(self) -> None:
         """Extend the lease by a commit of its own."""
         async with self.commit_turn:
             sent_at = clock.boot_seconds()
-            status = await self.commit.execute(
-                "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1 AND epoch = $2",
-                self.options.shard,
-                self.epoch,
+            status = await _while_watched(
+                self.commit.execute(_RENEW, self.options.shard, self.epoch),
+                self.options.lease_seconds,
+                self.check_durability,
             )
             if status != "UPDATE 1":
                 raise SteppedDown("another writer holds the lease")
             self.committed(sent_at)
 
     async def check_durability(self) -> None:
-        """In a cluster, once per lease, whatever extends it: commits must still go to a second
-        machine. Raises RefusedToLead when they do not."""
+        """Once per lease, whatever extends it and whatever a commit waits for: commits still go to
+        a second machine, the clock did not leap, numbers are reserved. Raises RefusedToLead."""
         now = clock.boot_seconds()
-        if self.options.cluster and now - self._durable_at >= self.options.lease_seconds:
-            async with self.commit_turn:
-                await check_cluster(self.commit)
-            self._durable_at = now
+        if now - self._checked_at < self.options.lease_seconds:
+            return
+        await _durable(self.options, self.watch)
+        self.options.timekeeper.now_us()
+        if self.options.timekeeper.leap_us > TOLERANCE_US:
+            await check_clock(self.watch, self.options.timekeeper)
+        await self.reserve()
+        self._checked_at = now
+
+    async def reserve(self) -> None:
+        """Note outside the database how far this term's numbers may go, well before they do."""
+        note = self.options.reserve
+        if note is not None and self._reserved - self.next_n < AHEAD // 2:
+            up_to = self.next_n + AHEAD
+            await asyncio.to_thread(note.raise_to, up_to)
+            self._reserved = up_to
 
     async def release(self) -> None:
         """Give the reign up in order: the next writer need not wait for the lease to pass."""
@@ -133,7 +181,7 @@ class Term:
         """Answer nothing any more and drop the connections, whatever they are doing."""
         self.ended = True
         self.lease_until = 0.0
-        for connection in (self.commit, self.look, self.load):
+        for connection in (self.commit, self.look, self.load, self.watch):
             connection.terminate()
 
 
@@ -158,18 +206,24 @@ async def campaign(options: TermOptions) -> Term:
             warnings.append(str(message.message))
 
     commit.add_log_listener(note)
-    look = load = None
+    connections = [commit]
     try:
-        await _win(options, commit)
-        if options.cluster:
-            await check_cluster(commit)
+        await _win_with_standby(options, commit)
+        for name, settings, seconds in _BESIDE:
+            connections.append(
+                await _connection(options, f"tikiwallet writer {name}", settings, seconds)
+            )
+            await _insist_on_same_server(options, commit, connections[-1])
+        _, watch, look, load = connections
         if options.check_log is not None:
-            await options.check_log(commit)
-        epoch, n, at, orderly = await _begin_epoch(options, commit)
+            async with _beating(options, watch), asyncio.timeout(_CHECK_SECONDS):
+                await options.check_log(commit)
+        epoch, n, at, orderly = await _while_watched(
+            _begin_epoch(options, commit), options.lease_seconds, lambda: _durable(options, watch)
+        )
         silent_until = clock.boot_seconds() + (0 if orderly else 1.1 * options.lease_seconds)
-        look = await _connection(options, "tikiwallet writer look-ups")
-        load = await _connection(options, "tikiwallet writer loads")
-        term = Term(options, commit, look, load, epoch, n, at, warnings)
+        term = Term(options, commit, look, load, watch, epoch, n, at, warnings)
+        await term.reserve()
         await term.renew()
         # Nothing is answered until every lease that an earlier writer may hold has run out. To
         # other candidates this one must not look dead meanwhile: they would end it.
@@ -177,40 +231,88 @@ async def campaign(options: TermOptions) -> Term:
             await asyncio.sleep(min(left, options.lease_seconds / 4))
             await term.renew()
     except BaseException:
-        for connection in (commit, look, load):
-            if connection is not None:
-                connection.terminate()
+        for connection in connections:
+            connection.terminate()
         raise
     _log.info("writer began its term", epoch=epoch, n=n, orderly=orderly)
     return term
 
 
+async def _win_with_standby(options: TermOptions, commit: asyncpg.Connection) -> None:
+    await _durable(options, commit)
+    await _win(options, commit)
+    await _durable(options, commit)  # again: whoever had the lock may have kept it for hours
+
+
+async def _durable(options: TermOptions, connection: asyncpg.Connection) -> None:
+    if options.cluster:
+        await check_cluster(connection)
+
+
+async def _while_watched(
+    commit: Coroutine[Any, Any, _Result], seconds: float, check: Callable[[], Awaitable[None]]
+) -> _Result:
+    """The result of `commit`, which nothing may cancel. While it takes its time, `check` is called
+    every so many `seconds`; what that raises leaves the commit to itself, and to the connection's
+    end."""
+    committing = asyncio.create_task(commit)
+    try:
+        while not (await asyncio.wait({committing}, timeout=seconds))[0]:
+            await check()
+    except BaseException:
+        committing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        raise
+    return committing.result()
+
+
 async def _connection(
-    options: TermOptions, name: str, settings: dict[str, str] | None = None
+    options: TermOptions,
+    name: str,
+    settings: dict[str, str] | None = None,
+    seconds: float | None = None,
 ) -> asyncpg.Connection:
     connection = await connect(
         options.dsn,
         options.role,
         settings={"application_name": name, **(settings or {})},
+        command_timeout=seconds,
     )
-    _harden(connection)
+    # asyncpg gives no public way to its transport. A COPY that is paused by a full buffer waits
+    # for ever once the connection is lost, so the buffer takes a whole batch.
+    connection._transport.set_write_buffer_limits(high=_WRITE_BUFFER)  # type: ignore[attr-defined]
     await journal.teach(connection)
     return connection
 
 
-def _harden(connection: asyncpg.Connection) -> None:
-    # asyncpg gives no public way to its transport. A COPY that is paused by a full buffer waits
-    # for ever once the connection is lost, so the buffer takes a whole batch; and a server that
-    # vanished without a word must be noticed by the kernel, as nothing else may end a commit.
-    transport = connection._transport  # type: ignore[attr-defined]
-    transport.set_write_buffer_limits(high=_WRITE_BUFFER)
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _TCP_LIMITS.items():
-        if (option := getattr(socket, name, None)) is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+async def _insist_on_same_server(
+    options: TermOptions, commit: asyncpg.Connection, other: asyncpg.Connection
+) -> None:
+    """`other` must be a session of the server that holds `commit`: while a primary is replaced, two
+    connections made by one URL may lead to two servers."""
+    if not await other.fetchval(_LOCK_OF, LOCK_CLASS, options.shard, commit.get_server_pid()):
+        raise SteppedDown("the lock is not seen by another connection: the primary was replaced")
+
+
+@asynccontextmanager
+async def _beating(options: TermOptions, connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Show signs of life while the block runs, for as long as this process lives: other candidates
+    end whoever holds the lock in silence. Whatever the beats meet is met again by the next step."""
+
+    done = asyncio.Event()
+
+    async def beat() -> None:
+        while not done.is_set():
+            await connection.execute(_BEAT, options.shard)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(options.lease_seconds / 4):
+                    await done.wait()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        done.set()
+        await asyncio.gather(beating, return_exceptions=True)
 
 
 async def _win(options: TermOptions, connection: asyncpg.Connection) -> None:
@@ -225,6 +327,8 @@ async def _win(options: TermOptions, connection: asyncpg.Connection) -> None:
         if sign != seen:
             seen, seen_at = sign, now
         elif now - seen_at >= options.lease_seconds:
+            # A holder that waits for the standby, as anybody would, is left alone.
+            await _durable(options, connection)
             if sign is not None and sign["pid"] is not None:
                 await _end_silent_holder(options, sign["pid"])
             seen_at = now
@@ -236,8 +340,9 @@ async def _end_silent_holder(options: TermOptions, backend: int) -> None:
     # A connection that has not stepped down to the role: only the login may end its own sessions.
     connection = await connect(options.dsn, None)
     try:
-        await connection.execute("SELECT pg_terminate_backend($1)", backend)
-        _log.warning("ended a writer that was silent", backend=backend)
+        if await connection.fetchval(_LOCK_OF, LOCK_CLASS, options.shard, backend):
+            await connection.execute("SELECT pg_terminate_backend($1)", backend)
+            _log.warning("ended a writer that was silent", backend=backend)
     finally:
         await connection.close()
 
@@ -251,17 +356,12 @@ async def _begin_epoch(
         "SELECT n, at FROM ledger.log WHERE shard = $1 ORDER BY n DESC LIMIT 1", options.shard
     )
     n, last_at = (0, 0) if last is None else (last["n"], last["at"])
-    servers: int = await connection.fetchval("SELECT clock_timestamp()")
-    now = clock.now_us()
-    if abs(now - servers) > _CLOCK_TOLERANCE_US:
-        raise RefusedToLead(
-            f"this machine's clock says {clock.rfc3339(now)}, the database's"
-            f" {clock.rfc3339(servers)}: set the clocks right"
-        )
-    if now < last_at - _CLOCK_TOLERANCE_US:
+    now = await check_clock(connection, options.timekeeper)
+    if now < last_at - TOLERANCE_US:
         raise RefusedToLead(
             f"this machine's clock says {clock.rfc3339(now)}, but the ledger's last row is from"
-            f" {clock.rfc3339(last_at)}: set the clock right"
+            f" {clock.rfc3339(last_at)}: set the clock right; if it is right now and was ahead"
+            " then, the ledger goes on when that time has come"
         )
     at = max(now, last_at)
     lease = await connection.fetchrow(
@@ -296,17 +396,50 @@ async def _begin_epoch(
     return epoch, n + 1, at, lease["backend"] == 0
 
 
+async def check_clock(connection: asyncpg.Connection, timekeeper: Timekeeper) -> int:
+    """The time in microseconds since 1970. A clock that leapt is believed when the database's says
+    the same, which is little proof on the same machine: so a leap of days is not. Raises
+    RefusedToLead."""
+    now = timekeeper.now_us()
+    leap = timekeeper.leap_us
+    servers: int = await connection.fetchval("SELECT clock_timestamp()")
+    wall = clock.now_us()
+    if abs(wall - servers) > TOLERANCE_US:
+        raise RefusedToLead(
+            f"this machine's clock says {clock.rfc3339(wall)}, the database's"
+            f" {clock.rfc3339(servers)}: set the clocks right"
+        )
+    if leap <= TOLERANCE_US:
+        return now
+    if leap > LEAP_MAX_US:
+        raise RefusedToLead(
+            f"this machine's clock leapt by {leap // 1_000_000} seconds to {clock.rfc3339(wall)}:"
+            " set it right, or, if that is the time, start this process again"
+        )
+    _log.warning("the clock leapt, and so did the database's", seconds=leap // 1_000_000)
+    timekeeper.believe()
+    return timekeeper.now_us()
+
+
 async def check_cluster(connection: asyncpg.Connection) -> str:
     """The durability that holds, in words; raises RefusedToLead when no named synchronous standby
     streams."""
-    names = await connection.fetchval("SELECT current_setting('synchronous_standby_names')")
-    streaming = await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_replication"
-        " WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')"
-    )
-    if not names or names.strip() == "*" or not streaming:
-        raise RefusedToLead(
-            "no named synchronous standby is streaming (synchronous_standby_names), or this role"
-            " may not see it (GRANT pg_read_all_stats); a payment would live on one machine only"
+    row = await connection.fetchrow(_STANDBYS)
+    assert row is not None
+    names = row["names"].strip()
+    if not names:
+        why = "synchronous_standby_names is empty: name the standby there"
+    elif "*" in names:
+        why = (
+            f"synchronous_standby_names is {names}, by which any server that streams will do:"
+            " name the standby there"
         )
-    return f"synchronous: {names}"
+    elif row["streaming"]:
+        return f"synchronous: {names}"
+    elif not row["may_see"]:
+        why = (
+            f"this role may not see whether a standby streams: GRANT pg_read_all_stats TO {LEDGER}"
+        )
+    else:
+        why = f"none of the standbys in synchronous_standby_names ({names}) streams"
+    raise RefusedToLead(f"{why}. Until then a payment would live on one machine only")

@@ -16,6 +16,11 @@ def code_text(purpose: Purpose, code: str | None) -> str:
                 f"{code} is your TikiWallet code. It works for 5 minutes. "
                 "We never ask for it by phone or chat."
             )
+        case Purpose.SECOND_FACTOR:
+            return (
+                f"{code} is your code to sign in to TikiWallet. It works for 5 minutes. If you are "
+                "not signing in, somebody knows your password: change it."
+            )
         case Purpose.ALREADY_REGISTERED:
             return (
                 "Someone tried to register with your number at TikiWallet. You already have a "

@@ -6,7 +6,7 @@ under an id that follows from the person and the Idempotency-Key.
 
 import time
 from hashlib import sha256
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,7 @@ from tikiwallet.ledger.transactions import (
 )
 from tikiwallet.money import BY_NUMBER, Currency, currency, worth_of_sgd
 from tikiwallet.payments.budget import Budget
+from tikiwallet.payments.content import payment_content
 from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 from tikiwallet.wallets.refusals import CurrencyMismatch, SameAccount, refusal
 from tikiwallet.wallets.wallets import Wallets
@@ -58,6 +59,13 @@ class Payee(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     amount: MoneyAsked
 
 
+class Confirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A passkey's answer to POST /v1/payments/confirmation; stands in for the PIN."""
+
+    id: Annotated[str, Meta(max_length=64)]
+    credential: dict[str, Any]
+
+
 class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The body of POST /v1/payments."""
 
@@ -65,6 +73,7 @@ class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc
     payees: Annotated[list[Payee], Meta(min_length=1, max_length=PAYEES_MAX)]
     memo: Annotated[str, Meta(max_length=MEMO_MAX)] | None = None
     pin: Annotated[str, Meta(max_length=12)] | None = None
+    confirmation: Confirmation | None = None
 
 
 class BalanceTold(msgspec.Struct, frozen=True, gc=False):
@@ -103,6 +112,14 @@ class PaymentTold(msgspec.Struct, frozen=True, gc=False):
     balance: BalanceTold
 
 
+class ConfirmationCheck(Protocol):
+    """What paying needs of passkeys."""
+
+    async def check(self, person: int, id: str, credential: dict[str, Any], content: bytes) -> None:
+        """Returns when a passkey of `person` confirmed exactly `content`. Raises Problem."""
+        ...
+
+
 class PinCheck(Protocol):
     """What paying needs of PINs."""
 
@@ -139,6 +156,7 @@ class Payments:
         wallets: Wallets,
         people: People,
         pins: Pins | PinCheck,
+        confirmations: ConfirmationCheck,
         budget: Budget | None = None,
     ) -> None:
         self._ledger = ledger
@@ -146,6 +164,7 @@ class Payments:
         self._wallets = wallets
         self._people = people
         self._pins = pins
+        self._confirmations = confirmations
         self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
         self._pin_free: dict[str, int] = {}
@@ -195,7 +214,9 @@ class Payments:
         """`_understand` from memory alone; None where that does not suffice for a clear yes."""
         account = ids.read_id("w", request.from_wallet)
         payer = None if account is None else self._directory.known(account)
-        if payer is None or payer.person != person or request.pin is not None:
+        if payer is None or payer.person != person:
+            return None
+        if request.pin is not None or request.confirmation is not None:
             return None
         if request.memo is not None and not request.memo.isprintable():
             return None
@@ -303,10 +324,21 @@ class Payments:
         if total > AMOUNT_MAX:
             raise InvalidRequest("All amounts together are more than can be paid at once")
         needed = total > self._threshold(money)
-        if request.pin is not None and await self._pins.is_set(person):
+        if request.confirmation is not None:
+            await self._check_confirmation(person, request, request.confirmation)
+        elif request.pin is not None and await self._pins.is_set(person):
             await self._pins.verify_pin(person, request.pin)
         elif needed:
             raise PinRequired("A payment of this size needs your PIN")
+
+    async def _check_confirmation(
+        self, person: int, request: PaymentRequest, confirmation: Confirmation
+    ) -> None:
+        if request.pin is not None:
+            raise InvalidRequest("A PIN or a confirmation, not both", pointer="/confirmation")
+        payees = [(p.to, p.amount.amount, p.amount.currency) for p in request.payees]
+        content = payment_content(request.from_wallet, payees, request.memo)
+        await self._confirmations.check(person, confirmation.id, confirmation.credential, content)
 
 
 def _order(asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:

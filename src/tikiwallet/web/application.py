@@ -9,14 +9,18 @@ from starlette.types import ASGIApp
 from tikiwallet.web import errors
 from tikiwallet.web.api import (
     auth,
+    confirmations,
     dev,
     docs,
     health,
     me,
     oauth,
     oidc,
+    passkeys,
     payments,
+    second_factors,
     sessions,
+    step_up,
     topups,
     wallets,
 )
@@ -66,10 +70,14 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
     chosen = [
         auth.router,
         oidc.router,
+        second_factors.router,
+        passkeys.router,
+        step_up.router,
         me.router,
         sessions.router,
         wallets.router,
         topups.router,
+        confirmations.router,  # before the payments, whose ids would match its address
         payments.router,
         oauth.router,
         health.router,

@@ -15,7 +15,7 @@ HEADER: Final = b"idempotency-key"
 KEY_MAX: Final = 255
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 _NOT_VISIBLE: Final = bytes(set(range(256)) - set(range(0x21, 0x7F)))
-_SECRETS: Final = frozenset({"pin"})
+_SECRETS: Final = frozenset({"pin", "confirmation"})
 
 
 class IdempotencyKeyMissing(Problem):

@@ -196,7 +196,16 @@ RAW_SCHEMAS: Final[dict[str, Json]] = {
             "from_wallet": _WALLET,
             "payees": {"type": "array", "items": _ref("Payee"), "minItems": 1, "maxItems": 100},
         },
-        {"memo": {"type": "string", "maxLength": 140}, "pin": _PIN},
+        {
+            "memo": {"type": "string", "maxLength": 140},
+            "pin": _PIN,
+            "confirmation": _closed(
+                {
+                    "id": {"type": "string", "maxLength": 64},
+                    "credential": {"type": "object", "description": "a passkey's answer"},
+                }
+            ),
+        },
     ),
     "PaidPosting": _closed(
         {"to": {"type": "string"}, "amount": _ref("Money")}, {"fee": _ref("Money")}
@@ -247,8 +256,8 @@ RAW_PATHS: Final[dict[str, Json]] = {
             codes=(
                 *TOKEN_CODES, *BODY_CODES, *KEY_CODES, "not_found", "unknown_recipient",
                 "phone_invalid", "unknown_currency", "pin_required", "pin_wrong", "pin_locked",
-                "pin_not_set", "pin_malformed", "too_many_requests", "refused_too_often",
-                "insufficient_funds",
+                "pin_not_set", "pin_malformed", "confirmation_invalid", "csrf_failed",
+                "too_many_requests", "refused_too_often", "insufficient_funds",
                 "unknown_account", "same_account", "currency_mismatch", "account_closed",
                 "account_frozen", "limit_exceeded", "overflow", "abandoned", "rejected",
                 "overloaded",

@@ -3,7 +3,7 @@ import { Frame } from "./components/frame.js";
 import { isLanguage, language, preferredLanguage, setLanguage } from "./core/i18n.js";
 import { asProblem } from "./core/problems.js";
 import { chosenLanguage, followPreferences } from "./core/preferences.js";
-import { revisit, startRouter } from "./core/router.js";
+import { ownAddress, revisit, startRouter } from "./core/router.js";
 import { findSession, loadMe, me, signedIn } from "./core/session.js";
 import { html, render } from "./core/ui.js";
 import { startUpdates } from "./core/updates.js";
@@ -14,7 +14,7 @@ const mayShow = ({ who }) => who === "any" || (who === "in") === signedIn.value;
 
 /** @param {string} address asked for by somebody who may not see it */
 function otherwise(address) {
-  if (signedIn.value) return "/";
+  if (signedIn.value) return ownAddress(new URLSearchParams(location.search).get("next"));
   return address === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(address)}`;
 }
 

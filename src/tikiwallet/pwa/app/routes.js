@@ -18,6 +18,7 @@ export const routes = [
   { path: "/welcome", who: "any", focused: true, ...ACCOUNT, load: () => import("./screens/sign-up.js") },
   { path: "/sign-in", who: "out", ...ACCOUNT, load: () => import("./screens/sign-in.js") },
   { path: "/recover", who: "out", ...ACCOUNT, load: () => import("./screens/recover.js") },
+  { path: "/recovery/cancel", who: "any", focused: true, ...ACCOUNT, load: () => import("./screens/recovery-cancel.js") },
 
   // The person and their device.
   { path: "/you", who: "in", ...YOU, load: () => import("./screens/you.js") },

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from tikiwallet.errors import InvalidRequest, Problem
+from tikiwallet.errors import InvalidRequest
 from tikiwallet.identity.registration import TicketHeld
 from tikiwallet.identity.sessions import RefreshInvalid, RefreshReused
 from tikiwallet.web.api.bodies import UUID, Answer, Body
@@ -22,11 +22,6 @@ _Phone = Annotated[str, Field(min_length=1, max_length=40, examples=["+659123456
 _Name = Annotated[str, Field(min_length=1, max_length=60, examples=["mei.lin"])]
 _Password = Annotated[str, Field(min_length=1, max_length=1000)]
 _Code = Annotated[str, Field(min_length=1, max_length=12, examples=["123456"])]
-
-
-class SecondFactorUnknown(Problem):
-    code = "second_factor_unknown"
-    title = "There is no such challenge, or it has run out; sign in again"
 
 
 class RegisterBody(Body):
@@ -56,13 +51,6 @@ class LoginBody(Body):
 
     phone: _Phone
     password: _Password
-
-
-class SecondFactorBody(Body):
-    """The answer to a challenge."""
-
-    challenge_id: Annotated[str, Field(min_length=1, max_length=64)]
-    code: _Code
 
 
 class RefreshBody(Body):
@@ -142,21 +130,12 @@ async def verify(
 async def login(
     body: LoginBody, request: Request, receiver: Receiver, parts: WithParts
 ) -> SignedInAnswer:
-    """An unknown phone and a wrong password get the same answer."""
+    """An unknown phone and a wrong password get the same answer. Where a second factor is on, the
+    problem `second_factor_required` has `challenge_id`, `methods` and `expires_in` (seconds)."""
     tokens = await parts.identity.sessions.login(
         body.phone, body.password, address_of(request), device=device_of(request)
     )
     return receiver.hand_over(tokens)
-
-
-@router.post(
-    "/second-factor",
-    summary="Answer the challenge of a sign-in",
-    responses=problems(*BODY_CODES, *RECEIVER_CODES, "second_factor_unknown"),
-)
-async def second_factor(_body: SecondFactorBody, _receiver: Receiver) -> SignedInAnswer:
-    """Nobody has a second factor yet, so no challenge was ever made and none is known."""
-    raise SecondFactorUnknown
 
 
 @router.post(

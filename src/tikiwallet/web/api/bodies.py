@@ -22,6 +22,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
+class NothingBody(Body):
+    """`{}`: there is nothing to say."""
+
+
 class Answer(BaseModel):
     """An answer's body."""
 

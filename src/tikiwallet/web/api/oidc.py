@@ -26,6 +26,7 @@ from tikiwallet.web.api.bodies import Answer, Body
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn as Person
 from tikiwallet.web.parts import WithParts, address_of, device_of
+from tikiwallet.web.step_up import STEP_UP_CODES, SteppedUp
 
 router = APIRouter(prefix="/v1", tags=["auth"])
 
@@ -184,7 +185,7 @@ async def identities(principal: Person, parts: WithParts) -> IdentitiesAnswer:
     "/me/identities/{provider}/start",
     summary="Begin to link an identity of a provider",
     responses=problems(
-        *TOKEN_CODES, *BODY_CODES, "not_found", "oidc_unavailable", "too_many_requests"
+        *STEP_UP_CODES, *BODY_CODES, "not_found", "oidc_unavailable", "too_many_requests"
     ),
     openapi_extra=SIGNED_IN,
 )
@@ -193,7 +194,7 @@ async def link(
     body: LinkBody,
     request: Request,
     response: Response,
-    principal: Person,
+    principal: SteppedUp,
     parts: WithParts,
 ) -> LocationAnswer:
     """Send the browser to `location`; it comes back to `return_to`."""
@@ -208,10 +209,10 @@ async def link(
     "/me/identities/{provider}",
     status_code=204,
     summary="Forget your identity at a provider",
-    responses=problems(*TOKEN_CODES, "not_found", "identity_last"),
+    responses=problems(*STEP_UP_CODES, "not_found", "identity_last"),
     openapi_extra=SIGNED_IN,
 )
-async def unlink(provider: _Provider, principal: Person, parts: WithParts) -> Response:
+async def unlink(provider: _Provider, principal: SteppedUp, parts: WithParts) -> Response:
     """It signs you in no more; sign-ins that hold go on."""
     await parts.identity.federation.unlink(principal.person, provider)
     return Response(status_code=204)

@@ -1,5 +1,5 @@
 // Money is whole numbers of minor units; only showing and reading it knows of decimal points.
-import { locale } from "./i18n.js";
+import { LANGUAGES, language, locale } from "./i18n.js";
 
 /** @typedef {{ amount: number, currency: string }} Money */
 
@@ -89,7 +89,8 @@ function formatOf(code, trim) {
 }
 
 /** @param {string} code @returns {string} its sign, kept in one piece between words that run from the right */
-const isolated = (code) => `\u2066${signOf(code)}\u2069`;
+const isolated = (code) =>
+  LANGUAGES[language.value].dir === "rtl" ? `\u2066${signOf(code)}\u2069` : signOf(code);
 
 /**
  * The pieces of an amount as the language orders them, so that a screen can size them.

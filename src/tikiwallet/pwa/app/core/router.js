@@ -136,6 +136,9 @@ export function goBack(otherwise) {
   else navigate(otherwise, { replace: true });
 }
 
+/** @param {string | null} text @returns {string} an address of this app, never of another site */
+export const ownAddress = (text) => (text && /^\/(?![/\\])/.test(text) ? text : "/");
+
 /** Looks again at who may see the screen: after signing in or out. */
 export const revisit = () => void show();
 

@@ -10,6 +10,7 @@ import { formatDate } from "../core/dates.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
+import { navigate } from "../core/router.js";
 import { keepMe, leave, me } from "../core/session.js";
 import { strongly } from "../core/step-up.js";
 import { say, sayProblem } from "../core/toasts.js";
@@ -135,6 +136,7 @@ function CloseAccount({ close }) {
     async ({ password }) => {
       await post("/v1/me/close", { password });
       await leave();
+      navigate("/", { replace: true });
       say(t("close.done"));
     },
     {

@@ -12,7 +12,7 @@ import { sayProblem } from "../core/toasts.js";
 import { html, useState } from "../core/ui.js";
 
 /** @typedef {{ at: string, kind: string, device: string | null, address: string | null,
- *   detail: string | null }} SecurityEvent */
+ *   detail: Record<string, unknown> }} SecurityEvent */
 /** @typedef {{ items: SecurityEvent[], next_cursor: string | null }} Page */
 
 /** @type {import("../core/resource.js").Resource<Page>} */
@@ -56,15 +56,14 @@ function List({ page }) {
 
 /** @param {{ event: SecurityEvent }} props */
 function Event_({ event }) {
-  const { kind, at, device, address, detail } = event;
-  const bad = /fail|wrong|lock|refus|reuse|block/.test(kind);
+  const { kind, at, device, address } = event;
+  const bad = /_failed$|_wrong$|_locked$|_reused$/.test(kind);
   const words = tryWords(`event.${kind}`) ?? kind.replaceAll("_", " ");
   const where = [device, address].filter(Boolean).join(" · ");
   return html`<li class="item">
     <${Bullet} icon=${bad ? "alert" : "shield"} kind=${bad ? "gold" : "plain"} />
     <span class="item-words">
       <span class="item-title">${words}</span>
-      ${detail && html`<span class="item-text"><bdi>${detail}</bdi></span>`}
       <span class="item-text">${formatWhen(at)}${where && html` · <bdi>${where}</bdi>`}</span>
     </span>
   </li>`;

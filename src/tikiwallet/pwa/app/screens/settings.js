@@ -102,7 +102,9 @@ function Own({ person }) {
           <${ListItem}
             icon="lock"
             title=${t("settings.threshold")}
-            text=${html`${t("settings.threshold.above")} <${Money} money=${threshold} />`}
+            text=${threshold.amount
+              ? html`${t("settings.threshold.above")} <${Money} money=${threshold} />`
+              : t("settings.threshold.every")}
             arrow
             onClick=${() => setOpen(true)}
           />
@@ -123,13 +125,13 @@ function Own({ person }) {
           label=${t("notices.payments")}
           hint=${t("notices.payments.text")}
           checked=${notices.payments}
-          onChange=${(/** @type {boolean} */ payments) => save({ notices: { ...notices, payments } })}
+          onChange=${(/** @type {boolean} */ payments) => save({ notices: { payments } })}
         />
         <${Switch}
           label=${t("notices.news")}
           hint=${t("notices.news.text")}
           checked=${notices.news}
-          onChange=${(/** @type {boolean} */ news) => save({ notices: { ...notices, news } })}
+          onChange=${(/** @type {boolean} */ news) => save({ notices: { news } })}
         />
       </div>
     </section>
@@ -139,6 +141,7 @@ function Own({ person }) {
 /** @param {{ person: Me, now: import("../core/money.js").Money, close: () => void }} props */
 function Threshold({ person, now, close }) {
   const [amount, setAmount] = useState(/** @type {number | null} */ (now.amount));
+  const [always, setAlways] = useState(now.amount === 0);
   const [asking, setAsking] = useState(false);
   const [pinError, setPinError] = useState(/** @type {string | null} */ (null));
   const [busy, setBusy] = useState(false);
@@ -162,8 +165,12 @@ function Threshold({ person, now, close }) {
     }
   }
 
-  const wanted = () => ({ amount: amount ?? 0, currency: now.currency });
+  const wanted = () => ({ amount: always ? 0 : (amount ?? 0), currency: now.currency });
   const form = useForm({}, () => send(wanted()));
+  const options = [
+    { value: "some", label: t("settings.threshold.some") },
+    { value: "every", label: t("settings.threshold.always") },
+  ];
   return html`<${Sheet} title=${t("settings.threshold")} onClose=${close}>
     ${asking
       ? html`<div class="stack centred">
@@ -180,8 +187,15 @@ function Threshold({ person, now, close }) {
         </div>`
       : html`<${Form} form=${form}>
           <p class="soft">${t("settings.threshold.text")}</p>
-          <${AmountInput} currency=${now.currency} amount=${amount} onChange=${setAmount} />
-          <${Button} type="submit" block busy=${form.busy} disabled=${amount === null}>${t("do.save")}<//>
+          <${Choices}
+            label=${t("settings.threshold.when")}
+            value=${always ? "every" : "some"}
+            options=${options}
+            onChange=${(/** @type {string} */ chosen) => setAlways(chosen === "every")}
+          />
+          ${!always &&
+          html`<${AmountInput} currency=${now.currency} amount=${amount} onChange=${setAmount} />`}
+          <${Button} type="submit" block busy=${form.busy} disabled=${!always && !amount}>${t("do.save")}<//>
           <${Button}
             variant="quiet"
             block

@@ -10,20 +10,17 @@ import { t } from "../core/i18n.js";
 import { askPasskey, havePasskeys } from "../core/passkeys.js";
 import { keepNote, readNote } from "../core/preferences.js";
 import { Problem, asProblem } from "../core/problems.js";
-import { navigate } from "../core/router.js";
+import { navigate, ownAddress } from "../core/router.js";
 import { enter } from "../core/session.js";
 import { sayProblem } from "../core/toasts.js";
 import { html, useEffect, useState } from "../core/ui.js";
 
 /** @typedef {import("../components/second-factor.js").Challenge} Challenge */
 
-/** @param {string | null} next @returns {string} an address of this app, never of another site */
-const safely = (next) => (next && /^\/(?![/\\])/.test(next) ? next : "/");
-
 /** @param {{ query: URLSearchParams }} props */
 export default function SignIn({ query }) {
   const [challenge, setChallenge] = useState(/** @type {Challenge | null} */ (null));
-  const next = safely(query.get("next"));
+  const next = ownAddress(query.get("next"));
 
   async function arrived() {
     await enter();

@@ -14,6 +14,7 @@ import { currencyOptions } from "../core/currencies.js";
 import { useForm } from "../core/forms.js";
 import { language, t } from "../core/i18n.js";
 import { havePasskeys } from "../core/passkeys.js";
+import { keepNote } from "../core/preferences.js";
 import { Problem, asProblem } from "../core/problems.js";
 import { navigate } from "../core/router.js";
 import { enter, keepMe, loadMe, me, signedIn } from "../core/session.js";
@@ -21,7 +22,7 @@ import { sayProblem } from "../core/toasts.js";
 import { html, useEffect, useState } from "../core/ui.js";
 
 /** @typedef {"about" | "code" | "pin" | "currency" | "passkey"} Step */
-/** @typedef {{ step: Step, registration: string, phone: string }} Progress */
+/** @typedef {{ step: Step, registration: string, phone: string, slow?: boolean }} Progress */
 
 const STEPS = /** @type {Step[]} */ (["about", "code", "pin", "currency", "passkey"]);
 // Phones drop a page while one reads the message: the way so far outlives that, in this tab.
@@ -80,12 +81,13 @@ function About({ ticket, phone, go }) {
     { phone, username: "", password: "" },
     async (values) => {
       const secret = ticket ? { oidc_ticket: ticket } : { password: values.password };
-      const { registration_id } = await post(
+      const { registration_id, delivery } = await post(
         "/v1/auth/register",
         { phone: values.phone, username: values.username.trim().replace(/^@/, ""), ...secret },
         { quiet: true },
       );
-      go({ step: "code", registration: registration_id, phone: values.phone });
+      const slow = delivery === "on_its_way";
+      go({ step: "code", registration: registration_id, phone: values.phone, slow });
     },
     {
       check: ({ phone: number, username, password }) => ({
@@ -127,6 +129,7 @@ function Code({ progress, go }) {
     { code: "" },
     async ({ code }) => {
       await post("/v1/auth/verify", { registration_id: registration, code }, { quiet: true });
+      keepNote("phone", phone);
       go({ step: "pin" });
       await enter();
     },
@@ -136,6 +139,7 @@ function Code({ progress, go }) {
     post("/v1/auth/register/resend", { registration_id: registration }, { quiet: true });
   return html`<${Form} form=${form}>
     <p class="soft">${t("code.sent-to")} <bdi dir="ltr"><strong>${phone}</strong></bdi></p>
+    ${progress.slow && html`<${Notice}>${t("code.slow")}<//>`}
     <${CodeField} ...${form.field("code")} label=${t("code.label")} autofocus />
     <${Button} type="submit" block busy=${form.busy}>${t("do.continue")}<//>
     <${Resend} send=${again} />

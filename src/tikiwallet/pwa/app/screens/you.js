@@ -5,13 +5,21 @@ import { Screen } from "../components/screen.js";
 import { formatMoment } from "../core/dates.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
+import { navigate } from "../core/router.js";
 import { me, signOut } from "../core/session.js";
 import { sayProblem } from "../core/toasts.js";
 import { html } from "../core/ui.js";
 
 export default function You() {
   const person = me.value;
-  const leave = () => signOut().catch((error) => sayProblem(asProblem(error)));
+  async function leave() {
+    try {
+      await signOut();
+      navigate("/", { replace: true });
+    } catch (error) {
+      sayProblem(asProblem(error));
+    }
+  }
   return html`<${Screen} title=${t("you.title")}>
     <div class="stack stack-l">
       <a class="you" href="/profile">

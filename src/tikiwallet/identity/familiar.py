@@ -1,0 +1,59 @@
+"""Places that a phone's owner has signed in from; guessing from elsewhere is counted apart.
+
+Limits on wrong passwords and codes must not become a means to shut the owner out. Whoever asks from
+an address that has signed in to this phone before is counted by phone and address; everybody else
+shares the count of the phone. So a stranger's tries use up the strangers' share only.
+"""
+
+import hmac
+from collections.abc import Callable
+from datetime import timedelta
+
+from tikiwallet import clock
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.identity.keys import ServerSecret
+from tikiwallet.identity.limits import address_subject
+
+KEEP = timedelta(days=90)
+
+
+class FamiliarPlaces:
+    """Remembers keyed hashes of phone and address, neither of them readable."""
+
+    def __init__(
+        self, database: Database, secret: ServerSecret, now: Callable[[], int] = clock.now_us
+    ) -> None:
+        self._database = database
+        self._key = secret.subkey("familiar places")
+        self._now = now
+
+    async def subject(self, phone: str, address: str | None) -> str:
+        """By what tries against `phone` (E.164, known or not) from `address` are to be counted.
+        The work is the same for every phone and address."""
+        if address is None:
+            return phone
+        place = f"{phone} from {address_subject(address)}"
+        known = await self._database.fetchval(
+            "SELECT 1 FROM identity.familiar_place WHERE place = $1 AND last_at > $2",
+            self._hash(place),
+            clock.from_us(self._now()) - KEEP,
+        )
+        return phone if known is None else place
+
+    async def remember(
+        self, connection: AnyConnection | Database, phone: str, address: str | None
+    ) -> None:
+        """The owner of `phone` has just signed in from `address`."""
+        if address is None:
+            return
+        await connection.execute(
+            """
+            INSERT INTO identity.familiar_place (place, last_at) VALUES ($1, $2)
+            ON CONFLICT (place) DO UPDATE SET last_at = $2
+            """,
+            self._hash(f"{phone} from {address_subject(address)}"),
+            clock.from_us(self._now()),
+        )
+
+    def _hash(self, place: str) -> bytes:
+        return hmac.digest(self._key, place.encode(), "sha256")[:16]

@@ -1,0 +1,123 @@
+"""Stepping up: sensitive changes need that this session was confirmed within ten minutes.
+
+Signing in confirms, and so does the password (with a code, where an authenticator app is on) or a
+passkey. Wrong tries are counted by session: who holds one cannot shut the owner's others out.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from tikiwallet import clock, ids
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.errors import Problem
+from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
+from tikiwallet.identity.codes import CodeWrong
+from tikiwallet.identity.limits import Limit, Limits
+from tikiwallet.identity.passkeys import Passkeys
+from tikiwallet.identity.passwords import Passwords, PasswordWrong
+from tikiwallet.identity.relying_party import Json
+from tikiwallet.identity.second_factors import SecondFactors
+
+LASTS: Final = timedelta(minutes=10)
+STEP_UPS: Final = Limit("step-up.session", 10, timedelta(minutes=15))
+STEP_UPS_DAY: Final = Limit("step-up.session.day", 30, timedelta(days=1))
+
+
+class ReauthenticationRequired(Problem):
+    code = "reauthentication_required"
+    title = "Confirm that it is you, and try again"
+
+
+class FactorCodeRequired(Problem):
+    code = "factor_code_required"
+    title = "The code of your authenticator app is needed as well"
+
+
+class StepUp:
+    """Confirms sessions, and asks whether one was confirmed."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        passwords: Passwords,
+        factors: SecondFactors,
+        passkeys: Passkeys,
+        ceremonies: Ceremonies,
+        limits: Limits,
+        now: Callable[[], int] = clock.now_us,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._factors = factors
+        self._passkeys = passkeys
+        self._ceremonies = ceremonies
+        self._limits = limits
+        self._now = now
+
+    async def require(self, session: bytes) -> None:
+        """Returns when `session` (16 bytes) was confirmed lately. Raises
+        `ReauthenticationRequired`."""
+        lately = await self._database.fetchval(
+            """
+            SELECT 1 FROM identity.session s LEFT JOIN identity.confirmation c ON c.session = s.id
+            WHERE s.id = $1 AND s.revoked_at IS NULL AND greatest(s.created_at, c.at) > $2
+            """,
+            ids.write_uuid(session),
+            clock.from_us(self._now()) - LASTS,
+        )
+        if lately is None:
+            raise ReauthenticationRequired
+
+    async def by_password(
+        self, person: int, session: bytes, password: str, code: str | None = None
+    ) -> None:
+        """Confirm `session` of `person` with the password, and with a code (of the authenticator
+        app, or a recovery code) when an authenticator app is on. Raises `PasswordWrong`,
+        `FactorCodeRequired`, `CodeWrong`, `TooManyRequests`, `Overloaded`."""
+        subject = session.hex()
+        await self._limits.take(STEP_UPS, subject)
+        await self._limits.take(STEP_UPS_DAY, subject)
+        encoded: str | None = await self._database.fetchval(
+            "SELECT password_hash FROM identity.person WHERE id = $1", person
+        )
+        if not await self._passwords.matches(encoded, password):
+            raise PasswordWrong
+        needs_code = (await self._factors.factors(person)).totp
+        if needs_code and code is None:
+            await self._limits.give_back(STEP_UPS, subject)
+            await self._limits.give_back(STEP_UPS_DAY, subject)
+            raise FactorCodeRequired
+        async with self._database.transaction() as connection:
+            right = not needs_code or await self._factors.use_code(connection, person, code or "")
+            if right:
+                await self._confirm(connection, session)
+        if not right:
+            raise CodeWrong
+        await self._limits.forget(STEP_UPS, subject)
+        await self._limits.give_back(STEP_UPS_DAY, subject)
+
+    async def passkey_options(self, person: int, session: bytes) -> Json:
+        """Options for confirming `session` with a passkey. Raises `NoPasskey`,
+        `TooManyRequests`."""
+        begun = await self._ceremonies.begin(
+            Ceremony.STEP_UP, person, session, limited_by=session.hex()
+        )
+        return await self._passkeys.begin_request(begun, person)
+
+    async def by_passkey(self, person: int, session: bytes, credential: Json) -> None:
+        """Confirm `session` of `person` with a passkey. Raises `PasskeyInvalid`."""
+        await self._passkeys.check(Ceremony.STEP_UP, credential, person=person, bound=session)
+        async with self._database.transaction() as connection:
+            await self._confirm(connection, session)
+
+    async def _confirm(self, connection: AnyConnection, session: bytes) -> None:
+        await connection.execute(
+            """
+            INSERT INTO identity.confirmation (session, at) VALUES ($1, $2)
+            ON CONFLICT (session) DO UPDATE SET at = $2
+            """,
+            ids.write_uuid(session),
+            clock.from_us(self._now()),
+        )
