@@ -46,7 +46,7 @@ def _page(browser: Browser, site: str, cast: Cast, shot: Shot, look: tuple[str, 
     context = browser.new_context(
         base_url=site,
         viewport=DESKTOP if desktop else PHONE,  # type: ignore[arg-type]
-        device_scale_factor=1 if desktop else 2,
+        device_scale_factor=1 if desktop else 1.5,
         is_mobile=not desktop,
         has_touch=not desktop,
         color_scheme=theme,  # type: ignore[arg-type]

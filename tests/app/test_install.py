@@ -94,6 +94,23 @@ def test_the_whole_app_is_light(site: str) -> None:
     assert sum(sizes.values()) <= ALL_MAX, sorted(sizes.items(), key=lambda one: -one[1])[:12]
 
 
+def test_every_module_loads_as_it_is_served(open_page: OpenPage, site: str) -> None:
+    worker = httpx.get(f"{site}/sw.js").raise_for_status().text
+    found = re.search(r"const FILES = (\[.*?\]);", worker, re.DOTALL)
+    assert found is not None
+    files = [url for url in json.loads(found[1]) if re.search(r"(?<!/main|/boot)\.js$", url)]
+    page = open_page()
+    page.goto("/")
+    failed = page.evaluate(
+        """async (files) => {
+          const tries = files.map((url) => import(url).then(() => null, (why) => `${url}: ${why}`));
+          return (await Promise.all(tries)).filter(Boolean);
+        }""",
+        files,
+    )
+    assert failed == []
+
+
 def _packed(site: str, url: str) -> bytes:
     body = httpx.get(f"{site}{url}").raise_for_status().content
     return min(body, gzip.compress(body, 9, mtime=0), key=len)
