@@ -317,6 +317,14 @@ def test_buffers_follow_the_machine(memory: int, buffers: str) -> None:
     assert server_settings(memory)["shared_buffers"] == buffers
 
 
+@pytest.mark.parametrize(
+    ("stored", "log"),
+    [(0, "1024MB"), (1 << 30, "1024MB"), (6 << 30, "3072MB"), (1 << 40, "8192MB")],
+)
+def test_the_room_between_checkpoints_follows_the_data(stored: int, log: str) -> None:
+    assert server_settings(8 << 30, stored)["max_wal_size"] == log
+
+
 def test_a_claim_ends_with_its_process(
     data_dir: Path, other_process: subprocess.Popen[str]
 ) -> None:

@@ -158,7 +158,8 @@ class Cluster:
 
     def _write_settings(self) -> None:
         path = self.data / "tikiwallet.conf"
-        lines = [f"{name} = '{value}'\n" for name, value in server_settings(memory_bytes()).items()]
+        settings = server_settings(memory_bytes(), _bytes_in(self.data / "base"))
+        lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         _write_private(path, "".join(["# Written anew at each start.\n", *lines]))
         self.runner.own(path)
 
@@ -188,9 +189,12 @@ def memory_bytes() -> int:
     return min(total, int(limit)) if limit.isdigit() else total
 
 
-def server_settings(memory: int) -> dict[str, str]:
-    """PostgreSQL's settings for a machine with `memory` bytes; docs/decisions/0001 has measures."""
+def server_settings(memory: int, stored: int = 0) -> dict[str, str]:
+    """PostgreSQL's settings for a machine with `memory` bytes and `stored` bytes of data so far;
+    docs/decisions/0001 has measures."""
     buffers = min(max(memory // 8, 128 << 20), 2 << 30) >> 20
+    # After each checkpoint every page is logged whole once: the more pages, the rarer it must be.
+    log = min(max(stored // 2, 1 << 30), 8 << 30) >> 20
     settings = {
         "listen_addresses": "",
         "unix_socket_permissions": "0700",
@@ -204,7 +208,7 @@ def server_settings(memory: int) -> dict[str, str]:
         "max_wal_senders": "0",
         "archive_mode": "off",
         "wal_buffers": "64MB",
-        "max_wal_size": "1GB",
+        "max_wal_size": f"{log}MB",
         "checkpoint_timeout": "15min",
         "wal_compression": "off",
         "fsync": "on",
@@ -224,6 +228,11 @@ def server_settings(memory: int) -> dict[str, str]:
             "fsync_writethrough"  # anything less stays in the disk's cache
         )
     return settings
+
+
+def _bytes_in(folder: Path) -> int:
+    """The size of all files below `folder`, which nobody is writing to."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def socket_file(folder: Path) -> Path:
