@@ -1,5 +1,5 @@
 # Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
-.PHONY: run test soak check app-check format bench lock clean
+.PHONY: run test soak check app-check screens format bench lock clean
 BIN := .venv/bin
 
 run:
@@ -27,6 +27,12 @@ check:
 app-check:
 	@if command -v npm >/dev/null; then cd web && npm ci --silent && npm run --silent check; \
 	else echo "app-check: no node here, skipped"; fi
+
+# Pictures of every screen, in both themes, into docs/screens; ARGS="FOLDER [NAME...]" for others.
+screens:
+	@./scripts/environment dev
+	@./scripts/system-tools
+	@PYTHONPATH=src:. $(BIN)/python -m tests.app.screens $(ARGS)
 
 format:
 	@./scripts/environment dev

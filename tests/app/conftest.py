@@ -1,4 +1,4 @@
-"""The phone app in a real Chromium against a real `serve`: one service for all tests of this folder.
+"""The phone app in a real Chromium against a real `serve`, one for all tests of this folder.
 
 The browser is the system's (scripts/system-tools installs Debian's package chromium); nothing is
 downloaded. Every page that is opened here fails its test when a script of ours fails in it or the
@@ -9,12 +9,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
-import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from tests.app.people import People
 from tests.faults.installation import Installation
 from tests.servers import run_apart
@@ -52,16 +51,23 @@ def people(site: str) -> Iterator[People]:
     people.close()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser."""
+def launch(playwright: Playwright) -> Browser | None:
+    """The system's Chromium, with a camera that is none; None where it is not installed."""
     if _CHROMIUM is None:
-        pytest.skip("Debian's package chromium is not installed")
+        return None
     arguments = ["--use-fake-device-for-media-stream"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium's own needs another user than root
+    return playwright.chromium.launch(executable_path=_CHROMIUM, args=arguments)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=arguments)
+        browser = launch(playwright)
+        if browser is None:
+            pytest.skip("Debian's package chromium is not installed")
         yield browser
         browser.close()
 
@@ -126,4 +132,4 @@ def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[Open
 @pytest.fixture(scope="session")
 def axe_script() -> str:
     """axe-core's source."""
-    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+    return (files("axe_playwright_python") / "axe.min.js").read_text()

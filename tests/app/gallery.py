@@ -118,20 +118,25 @@ def _type(selector: str, text: str) -> Act:
     return act
 
 
+_AT_REST: Final = """() => document.getAnimations().every((one) =>
+    one.playState !== "running" || one.effect.getTiming().iterations === Infinity)"""
+_HEADING: Final = "main h1"
 _GO_ON: Final = _then(_click(".screen-end .button"), _wait(".confirm, .pin, .outcome"))
 _PAY: Final = _then(_GO_ON, _click(".screen-end .button:not([disabled])"))
 _REFUSED: Final = _then(
     _answer("**/v1/payments", 402, "insufficient_funds"), _PAY, _wait(".outcome-bad")
 )
-_UNKNOWN: Final = _then(
-    _answer("**/v1/payments", 503, "unavailable"), _PAY, _wait(".notice-warn")
-)
+_UNKNOWN: Final = _then(_answer("**/v1/payments", 503, "unavailable"), _PAY, _wait(".notice-warn"))
 _TOP_UP: Final = _click(".chips .chip:nth-child(2)")
 
 
 def _card(number: int, shows: str) -> Act:
     pick = f".cards label:nth-child({number})"
     return _then(_TOP_UP, _click(pick, "form button[type=submit]"), _wait(shows))
+
+
+def _sheet(opens: str) -> Act:
+    return _then(_click(opens), _wait(".sheet"))
 
 
 def _wrong_pin(page: Page) -> None:
@@ -141,81 +146,107 @@ def _wrong_pin(page: Page) -> None:
 
 
 def shots(cast: Cast, suffix: str = "") -> list[Shot]:
-    """All of them, in the order of a visit."""
-    arjun = f"@arjun.rao{suffix}"
-    pay = f"/pay?to={arjun}&amount=42.50&currency=SGD&memo=Dinner"
-    large = f"/pay?to={arjun}&amount=420&currency=SGD"
-    add = _then(
-        _click(".button-quiet.button-small"),
-        _wait("input[name=to]"),
-        _type("input[name=to]", f"sofia.reyes{suffix}"),
-        _click("button[type=submit]"),
-        _wait(".choices"),
-    )
+    """All of them, in the order of a visit. `suffix` is that of `stage`."""
+    return [*_entry(), *_home(), *_pay(suffix), *_money(), *_history(cast), *_account()]
+
+
+def _entry() -> list[Shot]:
     return [
         Shot("front", "/", ".hero", "out", wide=True),
         Shot("sign-in", "/sign-in", "form", "out", wide=True),
         Shot("sign-up", "/welcome", "form", "out"),
         Shot("recover", "/recover", "form", "out"),
-        Shot("help", "/help", "main h1", "out"),
-        Shot("dev", "/dev", "main h1", "out"),
+        Shot("help", "/help", _HEADING, "out"),
+        Shot("dev", "/dev", _HEADING, "out"),
+    ]
+
+
+def _home() -> list[Shot]:
+    return [
         Shot("home", "/", ".balance-pay", wide=True),
-        Shot("home-hidden", "/", ".balance-pay", act=_click(".balance-top .button")),
         Shot("home-new", "/", ".state", "fresh"),
-        Shot("wallet-add", "/", ".wallet-add", act=_then(_click(".wallet-add"), _wait(".sheet"))),
-        Shot("pay-who", "/pay", "input[name=to]", wide=True),
-        Shot(
-            "pay-who-wrong",
-            "/pay",
-            "input[name=to]",
-            act=_then(
-                _type("input[name=to]", "not a name!"),
-                _click("button[type=submit]"),
-                _wait(".field-wrong"),
-            ),
-        ),
-        Shot("pay-scan", "/pay", ".button-soft", act=_then(_click(".button-soft"), _wait(".sheet"))),
-        Shot("pay-amount", pay, ".amount-box", wide=True),
-        Shot("pay-confirm", pay, ".amount-box", act=_GO_ON, wide=True),
-        Shot("pay-pin", large, ".amount-box", act=_then(_PAY, _wait(".pin"))),
-        Shot("pay-pin-wrong", large, ".amount-box", act=_then(_PAY, _wait(".pin"), _wrong_pin)),
-        Shot("pay-done", pay, ".amount-box", act=_then(_PAY, _wait(".outcome-good"))),
-        Shot("pay-refused", pay, ".amount-box", act=_REFUSED),
-        Shot("pay-unknown", pay, ".amount-box", act=_UNKNOWN),
-        Shot("pay-nobody", "/pay?to=@nobody.at.all&amount=5&currency=SGD", ".amount-box", act=_then(_GO_ON, _wait(".notice-error"))),
+        Shot("wallet-add", "/", ".wallet-add", act=_sheet(".wallet-add")),
+        Shot("contacts", "/contacts", ".movement, .state"),
+        Shot("notices", "/notices", _HEADING),
+    ]
+
+
+def _pay(suffix: str) -> list[Shot]:
+    box, to = ".amount-box", "input[name=to]"
+    arjun = f"@arjun.rao{suffix}"
+    pay = f"/pay?to={arjun}&amount=42.50&currency=SGD&memo=Dinner"
+    large = f"/pay?to={arjun}&amount=420&currency=SGD"
+    nobody = "/pay?to=@nobody.at.all&amount=5&currency=SGD"
+    wrong = _then(_type(to, "not a name!"), _click("button[type=submit]"), _wait(".field-wrong"))
+    add = _then(
+        _click(".button-quiet.button-small"),
+        _wait(to),
+        _type(to, f"sofia.reyes{suffix}"),
+        _click("button[type=submit]"),
+        _wait(".choices"),
+    )
+    own = _then(add, _click(".choices label:nth-child(2)"))
+    return [
+        Shot("pay-who", "/pay", to, wide=True),
+        Shot("pay-who-wrong", "/pay", to, act=wrong),
+        Shot("pay-scan", "/pay", ".button-soft", act=_sheet(".button-soft")),
+        Shot("pay-amount", pay, box, wide=True),
+        Shot("pay-confirm", pay, box, act=_GO_ON, wide=True),
+        Shot("pay-pin", large, box, act=_then(_PAY, _wait(".pin"))),
+        Shot("pay-pin-wrong", large, box, act=_then(_PAY, _wait(".pin"), _wrong_pin)),
+        Shot("pay-done", pay, box, act=_then(_PAY, _wait(".outcome-good"))),
+        Shot("pay-refused", pay, box, act=_REFUSED),
+        Shot("pay-unknown", pay, box, act=_UNKNOWN),
+        Shot("pay-nobody", nobody, box, act=_then(_GO_ON, _wait(".notice-error"))),
         Shot("pay-too-much", f"/pay?to={arjun}&amount=900000&currency=SGD", ".notice-warn"),
-        Shot("pay-several", pay, ".amount-box", act=add),
-        Shot("pay-several-own", pay, ".amount-box", act=_then(add, _click(".choices label:nth-child(2)"))),
-        Shot("pay-several-confirm", pay, ".amount-box", act=_then(add, _GO_ON)),
+        Shot("pay-several", pay, box, act=add),
+        Shot("pay-several-own", pay, box, act=own),
+        Shot("pay-several-confirm", pay, box, act=_then(add, _GO_ON)),
+    ]
+
+
+def _money() -> list[Shot]:
+    amount = _then(_click(".button-soft"), _type(".amount-box input", "12.50"))
+    return [
         Shot("receive", "/receive", "svg.qr", wide=True),
-        Shot("receive-amount", "/receive", "svg.qr", act=_then(_click(".button-soft"), _type(".amount-box input", "12.50"))),
+        Shot("receive-amount", "/receive", "svg.qr", act=amount),
         Shot("topup", "/topup", ".cards", act=_TOP_UP, wide=True),
         Shot("topup-done", "/topup", ".cards", act=_card(1, ".outcome-good")),
         Shot("topup-bank", "/topup", ".cards", act=_card(2, ".outcome-asked")),
         Shot("topup-late", "/topup", ".cards", act=_card(3, ".outcome-turning")),
         Shot("topup-declined", "/topup", ".cards", act=_card(5, ".outcome-bad")),
-        Shot("history", "/history", ".movement", wide=True),
-        Shot("history-open", "/history", ".movement", act=_click(".movement .button-icon")),
-        Shot("history-filter", "/history", ".movement", act=_then(_click(".search-filter"), _wait(".sheet"))),
-        Shot("history-nothing", "/history", ".movement", act=_then(_type("input[type=search]", "zzz"), _wait(".state"))),
-        Shot("payment", f"/payments/{cast.payment}", ".ticket", wide=True),
+    ]
+
+
+def _history(cast: Cast) -> list[Shot]:
+    row = ".movement"
+    payment = f"/payments/{cast.payment}"
+    nothing = _then(_type("input[type=search]", "zzz"), _wait(".state"))
+    proof = _then(_click(".section:last-child .button-soft"), _wait(".checks"))
+    return [
+        Shot("history", "/history", row, wide=True),
+        Shot("history-open", "/history", row, act=_click(f"{row} .button-icon")),
+        Shot("history-filter", "/history", row, act=_sheet(".search-filter")),
+        Shot("history-nothing", "/history", row, act=nothing),
+        Shot("payment", payment, ".ticket", wide=True),
         Shot("payment-several", f"/payments/{cast.group}", ".ticket"),
-        Shot("payment-proof", f"/payments/{cast.payment}", ".ticket", act=_then(_click("section:last-child .button-soft"), _wait(".checks"))),
-        Shot("contacts", "/contacts", ".movement, .state"),
-        Shot("notices", "/notices", "main h1"),
+        Shot("payment-proof", payment, ".ticket", act=proof),
+    ]
+
+
+def _account() -> list[Shot]:
+    plain = ("pin", "password", "passkeys", "authenticator", "devices", "events")
+    return [
         Shot("you", "/you", ".list", wide=True),
-        Shot("profile", "/profile", "main h1"),
-        Shot("profile-number", "/profile/number", "main h1"),
-        Shot("security", "/security", "main h1", wide=True),
-        Shot("security-pin", "/security/pin", "main h1"),
-        Shot("security-password", "/security/password", "main h1"),
-        Shot("security-passkeys", "/security/passkeys", "main h1"),
-        Shot("security-authenticator", "/security/authenticator", "main h1"),
-        Shot("security-devices", "/security/devices", "main h1"),
-        Shot("security-events", "/security/events", "main h1"),
-        Shot("settings", "/settings", "main h1"),
+        Shot("profile", "/profile", _HEADING),
+        Shot("profile-number", "/profile/number", _HEADING),
+        Shot("security", "/security", _HEADING, wide=True),
+        *(Shot(f"security-{name}", f"/security/{name}", _HEADING) for name in plain),
+        Shot("settings", "/settings", _HEADING),
         Shot("no-such-page", "/nowhere", ".state"),
-    ]  # fmt: skip
+        # Last: amounts stay hidden on this device.
+        Shot("home-hidden", "/", ".balance-pay", act=_click(".balance-top .button")),
+    ]
 
 
 def visit(page: Page, shot: Shot) -> None:
@@ -226,11 +257,9 @@ def visit(page: Page, shot: Shot) -> None:
     if shot.act is not None:
         shot.act(page)
     page.wait_for_function("() => !document.querySelector('.skeleton, .progress')")
-    page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running' || one.effect.getTiming().iterations === Infinity)")  # noqa: E501
+    page.wait_for_function(_AT_REST)
 
 
 def state_of(cast: Cast, shot: Shot) -> Any:
     """The session that a shot needs."""
     return {"main": cast.main.state, "fresh": cast.fresh.state, "out": None}[shot.who]
-
-

@@ -1,4 +1,4 @@
-"""People of the app's tests: signed up over HTTP as a browser would, with the cookies it would get."""
+"""People of the app's tests: signed up over HTTP as a browser would, with the cookies it gets."""
 
 import itertools
 from dataclasses import dataclass

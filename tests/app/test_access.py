@@ -14,7 +14,8 @@ _CHECK = """async (rules) => {
   const { violations } = await axe.run(document, { runOnly: rules });
   const about = (one) => `${one.id} ${one.nodes.map((n) => n.target.join(" ")).slice(0, 3)}`;
   const small = [...document.querySelectorAll("a, button, input, select, textarea, summary")]
-    .filter((one) => one.checkVisibility({ opacityProperty: true }) && !one.closest(".unseen, .skip"))
+    .filter((one) => one.checkVisibility({ opacityProperty: true }))
+    .filter((one) => !one.closest(".unseen, .skip"))
     .filter((one) => !(one.tagName === "A" && one.closest("p, li > span, dd")))
     .map((one) => (one.closest("label") ?? one).getBoundingClientRect())
     .filter(({ width, height }) => width > 0 && (width < 43.5 || height < 43.5))

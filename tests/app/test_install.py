@@ -69,9 +69,7 @@ def _loaded(page: Page, path: str, ready: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("who", "ready"), [("out", ".hero"), ("in", ".balance-pay")])
-def test_a_first_screen_is_light(
-    open_page: OpenPage, people: People, who: str, ready: str
-) -> None:
+def test_a_first_screen_is_light(open_page: OpenPage, people: People, who: str, ready: str) -> None:
     state = None
     if who == "in":
         person = people.sign_up("light.kai")
@@ -94,6 +92,23 @@ def test_the_whole_app_is_light(site: str) -> None:
     print(f"{len(sizes)} files, {sum(sizes.values())} bytes")  # noqa: T201
     assert any(url.endswith("/screens/home.js") for url in sizes)
     assert sum(sizes.values()) <= ALL_MAX, sorted(sizes.items(), key=lambda one: -one[1])[:12]
+
+
+def test_every_module_loads_as_it_is_served(open_page: OpenPage, site: str) -> None:
+    worker = httpx.get(f"{site}/sw.js").raise_for_status().text
+    found = re.search(r"const FILES = (\[.*?\]);", worker, re.DOTALL)
+    assert found is not None
+    files = [url for url in json.loads(found[1]) if re.search(r"(?<!/main|/boot)\.js$", url)]
+    page = open_page()
+    page.goto("/")
+    failed = page.evaluate(
+        """async (files) => {
+          const tries = files.map((url) => import(url).then(() => null, (why) => `${url}: ${why}`));
+          return (await Promise.all(tries)).filter(Boolean);
+        }""",
+        files,
+    )
+    assert failed == []
 
 
 def _packed(site: str, url: str) -> bytes:

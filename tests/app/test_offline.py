@@ -13,9 +13,7 @@ def installed(page: Page) -> None:
     page.wait_for_function("() => navigator.serviceWorker.controller !== null")
 
 
-def test_home_and_activity_open_offline_with_their_age(
-    open_page: OpenPage, people: People
-) -> None:
+def test_home_and_activity_open_offline_with_their_age(open_page: OpenPage, people: People) -> None:
     payer, payee = people.sign_up("offline.olu"), people.sign_up("offline.una")
     wallet = payer.open_wallet("SGD", 5_000)
     payer.pay(wallet, f"@{payee.username}", 700, "Ferry")

@@ -44,7 +44,8 @@ def test_somebody_known_is_paid_with_four_taps(open_page: OpenPage, pair: Pair) 
     )
     page.get_by_role("main").get_by_role("link", name="Pay", exact=True).tap()
     page.get_by_role("button", name=pair[1].username).tap()
-    page.keyboard.type("8.20")  # the amount has the focus
+    expect(page.get_by_label("Amount")).to_be_focused()
+    page.keyboard.type("8.20")
     page.get_by_role("button", name="Continue").tap()
     page.get_by_role("button", name=shown(f"Pay S$8.20 to {pair[1].username}")).tap()
     expect(page.get_by_role("heading", name="Paid", exact=True)).to_be_attached()
@@ -67,7 +68,7 @@ def test_a_payment_whose_answer_is_lost_is_found_out_and_made_once(
         return route.abort("connectionreset")
 
     page.route("**/v1/payments", lose)
-    memo = f"lost-{after.split()[-1]}"
+    memo = f"lost-{after.rsplit(maxsplit=1)[-1]}"
     confirm(page, pair, "3.00", memo)
     expect(page.get_by_text("We are finding out").first).to_be_visible()
     expect(page.get_by_text("Please do not pay again")).to_be_visible()
@@ -187,7 +188,7 @@ def _script(page: Page) -> bool:
 def test_script_in_names_and_memos_stays_text(
     open_page: OpenPage, people: People, pair: Pair
 ) -> None:
-    evil = "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>"
+    evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     id = pair[0].pay(pair[2], f"@{pair[1].username}", 150, evil)
     page = open_page(pair[1].state)
     visits: list[Callable[[], object]] = [

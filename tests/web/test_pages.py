@@ -217,6 +217,25 @@ async def test_other_methods(http: httpx.AsyncClient) -> None:
     assert answer.json()["code"] == "method_not_allowed"
 
 
+def test_comments_on_lines_of_their_own_are_not_sent(folder: Path) -> None:
+    lines = [
+        "// gone",
+        "/** gone */",
+        "  /**",
+        "   * gone",
+        "   */",
+        "/** @type {A} */ const a = 1;",
+        'const b = "/* kept */"; // kept',
+        "/* gone */",
+        "export { a, b };",
+        "",
+    ]
+    (folder / "app" / "comments.js").write_text("\n".join(lines))
+    served = AppFiles.read(folder)
+    body = served.by_path[f"/app/{served.version}/comments.js"].body.decode()
+    assert body.split("\n") == [lines[5], lines[6], lines[8], ""]
+
+
 def test_the_version_follows_from_every_file(folder: Path) -> None:
     first = AppFiles.read(folder).version
     assert AppFiles.read(folder).version == first

@@ -42,7 +42,9 @@ _TYPES: Final = {
     "woff2": "font/woff2",
 }
 # A comment on lines of its own. Only there, where no text of a program can be taken for one.
-_COMMENT: Final = re.compile(rb"^[ \t]*(?:/\*.*?\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE)
+_COMMENT: Final = re.compile(
+    rb"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
+)
 # Nothing that the app needs in order to run.
 _NOT_PRECACHED: Final = ("", "map", "txt")
 

@@ -90,7 +90,7 @@ def _answer(file: AppFile, asked: Headers) -> tuple[int, list[tuple[bytes, bytes
         (b"etag", file.etag),
         _KEPT if file.kept else _ASKED_AGAIN,
         _VARY,
-        # What a page may do is the page's to say; a kilobyte with each of its forty files is not free.
+        # What a page may do is the page's to say; a kilobyte with each of its forty files is much.
         *((security.INERT,) if file.kept else security.PAGE),
     ]
     known = b""

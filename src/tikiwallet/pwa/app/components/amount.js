@@ -1,7 +1,7 @@
 // The amount of a payment, as large as it matters.
 import { t } from "../core/i18n.js";
 import { exponentOf, readAmount, signOf, toDecimal } from "../core/money.js";
-import { html, useId, useState } from "../core/ui.js";
+import { html, useEffect, useId, useRef, useState } from "../core/ui.js";
 import { Icon } from "./icons.js";
 
 /** @param {string} text @param {string} currency @returns {string | null} what is wrong with it, in words */
@@ -18,6 +18,11 @@ export function amountProblem(text, currency) {
  */
 export function AmountInput({ currency, amount, onChange, label, error, autofocus = false }) {
   const id = useId();
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  // The attribute alone works once a page, and the app is one page.
+  useEffect(() => {
+    if (autofocus) input.current?.focus();
+  }, []);
   const [text, setText] = useState(amount ? toDecimal(amount, currency) : "");
   const [left, setLeft] = useState(false);
   const own = left && text ? amountProblem(text, currency) : null;
@@ -44,7 +49,7 @@ export function AmountInput({ currency, amount, onChange, label, error, autofocu
         enterkeyhint="next"
         maxlength="24"
         size=${Math.max(text.length, 2)}
-        autofocus=${autofocus}
+        ref=${input}
         aria-invalid=${wrong ? "true" : undefined}
         aria-describedby=${wrong ? `${id}-wrong` : undefined}
         onInput=${(/** @type {{ currentTarget: HTMLInputElement }} */ event) =>

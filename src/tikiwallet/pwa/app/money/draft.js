@@ -41,9 +41,6 @@ function restored() {
 
 export const draft = signal(restored());
 effect(() => sessionStorage.setItem(KEPT, JSON.stringify(draft.value)));
-signedIn.subscribe((is) => {
-  if (!is) clearDraft();
-});
 
 /** @param {Partial<Draft>} part */
 export const changeDraft = (part) => (draft.value = { ...draft.peek(), ...part });
@@ -84,3 +81,7 @@ export function amountsOf({ payees, shares, total }) {
   const own = payees.map(({ amount }) => amount ?? 0);
   return own.every((amount) => amount > 0) ? own : null;
 }
+
+signedIn.subscribe((is) => {
+  if (!is) clearDraft();
+});
