@@ -61,9 +61,10 @@ def launch(playwright: Playwright) -> Browser | None:
     return playwright.chromium.launch(executable_path=_CHROMIUM, args=arguments)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser."""
+    """The browser. One a module: while Playwright is there its event loop runs, and no test of
+    another folder could run its own."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         if browser is None:
