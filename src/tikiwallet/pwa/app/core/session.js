@@ -32,17 +32,24 @@ export const signedIn = signal(false);
 /** Looks for a session: at start, and when the page comes back from sleep. */
 export async function findSession() {
   signedIn.value = csrfToken() !== null;
-  if (!signedIn.value) return;
-  if (!me.value) me.value = (await recall("me"))?.data ?? null;
+  if (!signedIn.value) {
+    me.value = null;
+    // It ran out while nobody looked.
+    if (readNote("person")) await forgetAll();
+  } else if (!me.value) {
+    me.value = (await recall("me"))?.data ?? null;
+  }
 }
 
-/** Asks who is signed in; throws Problem. The cache is whose it says, or it is emptied. */
+/** Asks who is signed in; throws Problem. Of somebody else nothing stays. */
 export async function loadMe() {
   const fresh = /** @type {Me} */ (await get("/v1/me"));
-  if (readNote("person") !== fresh.person_id) {
+  const before = readNote("person");
+  if (before && before !== fresh.person_id) {
+    sessionStorage.clear();
     await forgetAll();
-    keepNote("person", fresh.person_id);
   }
+  keepNote("person", fresh.person_id);
   keepMe(fresh);
   return fresh;
 }
@@ -55,23 +62,33 @@ export function keepMe(fresh) {
 
 /** After an answer that set the session's cookies: the app is the person's from here on. */
 export async function enter() {
+  // First whose it is: what is cached of somebody else must not be seen. Where that cannot be told
+  // nothing cached is.
+  await loadMe().catch(forgetAll);
   signedIn.value = true;
-  await loadMe();
 }
 
-/** Ends the session here and on the server; offline, the cookies outlive this until they run out. */
+/** Ends the session here and on the server; throws Problem, as when there is no network. */
 export async function signOut() {
   await post("/v1/auth/logout", {}, { quiet: true });
   await leave();
 }
 
-/** The session is over: nothing of the person stays on the screen or in the cache. */
+/** The person has left: nothing of theirs stays on the screen or on this device. */
 export async function leave() {
-  signedIn.value = false;
-  me.value = null;
   keepNote("person", null);
   sessionStorage.clear();
+  await lock();
+}
+
+/**
+ * The session is over, perhaps ended from another device: what was cached goes. What was being paid
+ * keeps its idempotency key in this tab, so that going on after signing in again pays it once.
+ */
+async function lock() {
+  signedIn.value = false;
+  me.value = null;
   await forgetAll();
 }
 
-whenSignedOut(() => void leave());
+whenSignedOut(() => void lock());
