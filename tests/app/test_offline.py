@@ -19,6 +19,8 @@ def test_home_and_activity_open_offline_with_their_age(open_page: OpenPage, peop
     payer.pay(wallet, f"@{payee.username}", 700, "Ferry")
     page = open_page(payer.state)
     page.goto("/")
+    # A device that meets a person for the first time empties its cache before it keeps anything.
+    page.wait_for_function("() => localStorage.getItem('tw.note.person')")
     installed(page)
     expect(page.get_by_role("region", name="Balance")).to_contain_text(shown("S$43.00"))
     page.get_by_role("link", name="Activity").click()
