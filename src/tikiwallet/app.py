@@ -24,6 +24,8 @@ from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import Places
+from tikiwallet.identity.resealing import Progress, reseal
+from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
@@ -50,6 +52,7 @@ from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
+SEALED: tuple[SealedColumn, ...] = ()  # every column that a rotation seals anew
 _log = logs.get(__name__)
 
 
@@ -225,6 +228,20 @@ async def run_worker(settings: Settings, say: Say) -> None:
         await schedule.stop()
         await link.stop()
         await database.close()
+
+
+async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: bool = True) -> int:
+    """Make a new data key (unless not `add`), wait until everybody seals with it, and seal anew
+    what may change; how many values that were."""
+    if add:
+        say(f"data-{add_key(settings.keys_dir)}.key seals from now on")
+        await asyncio.sleep(LOOK_SECONDS)  # the others look at the folder that often
+    async with open_database(settings, migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
+        try:
+            return await reseal(database, Sealing(settings.keys_dir), SEALED, progress)
+        finally:
+            await database.close()
 
 
 def build_identity(
