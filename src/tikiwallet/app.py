@@ -17,15 +17,18 @@ from tikiwallet.database.claims import Claim
 from tikiwallet.database.cluster import APP, LEDGER, OWNER
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
-from tikiwallet.database.migrate import migrate
+from tikiwallet.database.migrate import Step, migrate
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import Places
+from tikiwallet.identity.personal import SEALED as PERSONAL
+from tikiwallet.identity.personal import Personal, seal_people
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
+from tikiwallet.identity.totp import TOTP_DRAFT, TOTP_SECRET
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
@@ -34,7 +37,9 @@ from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
+from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -52,7 +57,7 @@ from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
-SEALED: tuple[SealedColumn, ...] = ()  # every column that a rotation seals anew
+SEALED: tuple[SealedColumn, ...] = (*PERSONAL, TOTP_SECRET, TOTP_DRAFT)  # every column that a rotation seals anew
 _log = logs.get(__name__)
 
 
@@ -81,7 +86,7 @@ async def open_database(
     watch = None if server is None else asyncio.create_task(_keep_alive(server, say))
     try:
         if migrating:
-            for name in await migrate(dsns.owner):
+            for name in await migrate(dsns.owner, steps=_steps(settings)):
                 say(f"migrated: {name}")
         yield dsns
     finally:
@@ -90,6 +95,15 @@ async def open_database(
             await asyncio.gather(watch, return_exceptions=True)
         if server is not None:
             await server.stop()
+
+
+def _steps(settings: Settings) -> dict[str, Step]:
+    """What migrations do that SQL cannot, by name."""
+
+    async def seal(connection: asyncpg.Connection) -> None:
+        await seal_people(connection, Personal.load(settings.keys_dir))
+
+    return {"seal_people": seal}
 
 
 async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
@@ -287,6 +301,7 @@ def _build(
     identity = build_identity(settings, dsns, database, providers)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
+    memos = Memos(identity.sealing)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -310,6 +325,7 @@ def _build(
             database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
         ),
         payments=payments,
+        activity=Activity(database, ledger, directory, identity.people, memos),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),

@@ -18,6 +18,8 @@ from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -99,6 +101,13 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.people,
             identity.pins,
             identity.confirmations,
+        ),
+        activity=Activity(
+            stack.database,
+            stack.ledger,
+            stack.directory,
+            identity.people,
+            Memos(identity.sealing),
         ),
         latencies=latencies,
         registry=build_registry(latencies),

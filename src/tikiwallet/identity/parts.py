@@ -19,12 +19,13 @@ from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
+from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
-from tikiwallet.identity.server_sealing import ServerSealing
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
@@ -38,6 +39,8 @@ from tikiwallet.identity.totp import Totp
 class Identity:
     """Everything that others use of identity, made over one database and one keys directory."""
 
+    sealing: Sealing
+    personal: Personal
     people: People
     registration: Registration
     sessions: Sessions
@@ -79,17 +82,19 @@ class Identity:
         are verified. Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
         secret = load_server_secret(keys_dir)
+        sealing = Sealing(keys_dir)
+        personal = Personal.of(sealing, secret)
         hashing = Hashing()
         limits = Limits(database, secret, rate_limits, now)
         passwords = Passwords(hashing)
         tokens = TokenIssuer(keys, issuer, now)
         revocations = Revocations(connect, now)
-        people = People(database, limits)
+        people = People(database, limits, personal)
         codes = Codes(database, secret, now)
         factors = FactorParts.build(
             database,
             secret=secret,
-            sealing=ServerSealing(secret),
+            sealing=sealing,
             limits=limits,
             public_url=issuer,
             now=now,
@@ -100,6 +105,7 @@ class Identity:
             secret=secret,
             revoked=revocations,
             passwords=passwords,
+            personal=personal,
             limits=limits,
             familiar=factors.familiar,
             second_factors=factors.second_factors,
@@ -118,11 +124,14 @@ class Identity:
         )
         tickets = Tickets(database, now)
         return cls(
+            sealing=sealing,
+            personal=personal,
             people=people,
             registration=Registration(
                 database,
                 codes=codes,
                 passwords=passwords,
+                personal=personal,
                 sessions=sessions,
                 tickets=tickets,
                 limits=limits,

@@ -23,6 +23,7 @@ from tikiwallet.identity.limits import (
 )
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import Person, add_person
+from tikiwallet.identity.personal import REGISTRATION_PHONE, Personal
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
@@ -45,6 +46,7 @@ class Registration:
         *,
         codes: Codes,
         passwords: Passwords,
+        personal: Personal,
         sessions: Sessions,
         tickets: Tickets,
         limits: Limits,
@@ -55,6 +57,7 @@ class Registration:
         self._database = database
         self._codes = codes
         self._passwords = passwords
+        self._personal = personal
         self._sessions = sessions
         self._tickets = tickets
         self._limits = limits
@@ -85,7 +88,8 @@ class Registration:
             subject = address_subject(address)
             await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
             await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
-        await self._check_free(username, phone)
+        index = self._personal.phone_index(phone)
+        await self._check_free(username, index)
         await self._limits.take(CODES_PER_PHONE, phone)
         password_hash: str | None = None
         if isinstance(password, str):
@@ -93,17 +97,18 @@ class Registration:
         id = ids.write_uuid(ids.new_uuid7())
         async with self._database.transaction() as connection:
             known = await connection.fetchval(
-                "SELECT EXISTS (SELECT FROM identity.person WHERE phone = $1)", phone
+                "SELECT EXISTS (SELECT FROM identity.person WHERE phone_index = $1)", index
             )
             purpose = Purpose.ALREADY_REGISTERED if known else Purpose.REGISTER
-            await self._reserve(connection, username, phone)
+            await self._reserve(connection, username, index)
             await connection.execute(
                 """
-                INSERT INTO identity.registration (id, phone, username, password_hash, expires_at)
+                INSERT INTO identity.registration (id, phone_sealed, username, password_hash,
+                    expires_at)
                 VALUES ($1, $2, $3, $4, $5)
                 """,
                 id,
-                phone,
+                self._personal.seal(REGISTRATION_PHONE, id, phone),
                 username,
                 password_hash,
                 clock.from_us(self._now()) + LIFETIME,
@@ -131,14 +136,19 @@ class Registration:
                 row = await connection.fetchrow(
                     """
                     DELETE FROM identity.registration WHERE id = $1
-                    RETURNING phone, username, password_hash
+                    RETURNING phone_sealed, username, password_hash
                     """,
                     id,
                 )
                 if row is None:
                     raise CodeExpired
                 person = await add_person(
-                    connection, row["phone"], row["username"], row["password_hash"], self._now
+                    connection,
+                    self._personal,
+                    self._personal.open(REGISTRATION_PHONE, id, row["phone_sealed"]),
+                    row["username"],
+                    row["password_hash"],
+                    self._now,
                 )
                 await connection.execute(
                     "DELETE FROM identity.reservation WHERE username = $1", person.username
@@ -161,32 +171,32 @@ class Registration:
         await self._limits.forget(CODES_PER_PHONE, person.phone)
         return person, tokens
 
-    async def _check_free(self, username: str, phone: str) -> None:
+    async def _check_free(self, username: str, phone_index: bytes) -> None:
         taken = await self._database.fetchval(
             """
             SELECT EXISTS (SELECT FROM identity.person WHERE username = $1)
                 OR EXISTS (SELECT FROM identity.reservation
-                           WHERE username = $1 AND phone <> $2 AND expires_at > $3)
+                           WHERE username = $1 AND phone_index <> $2 AND expires_at > $3)
             """,
             username,
-            phone,
+            phone_index,
             clock.from_us(self._now()),
         )
         if taken:
             raise UsernameTaken
 
-    async def _reserve(self, connection: AnyConnection, username: str, phone: str) -> None:
+    async def _reserve(self, connection: AnyConnection, username: str, phone_index: bytes) -> None:
         at = clock.from_us(self._now())
         mine = await connection.fetchval(
             """
-            INSERT INTO identity.reservation AS r (username, phone, expires_at)
+            INSERT INTO identity.reservation AS r (username, phone_index, expires_at)
             VALUES ($1, $2, $3)
-            ON CONFLICT (username) DO UPDATE SET phone = $2, expires_at = $3
-            WHERE r.phone = $2 OR r.expires_at <= $4
+            ON CONFLICT (username) DO UPDATE SET phone_index = $2, expires_at = $3
+            WHERE r.phone_index = $2 OR r.expires_at <= $4
             RETURNING 1
             """,
             username,
-            phone,
+            phone_index,
             at + LIFETIME,
             at,
         )

@@ -14,6 +14,7 @@ from tikiwallet.identity.places import Places
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -46,6 +47,7 @@ class Parts:
     directory: WalletDirectory
     topups: TopUps
     payments: Payments
+    activity: Activity
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
