@@ -23,9 +23,9 @@ from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
-from tikiwallet.identity.places import Places
 from tikiwallet.identity.personal import SEALED as PERSONAL
 from tikiwallet.identity.personal import Personal, seal_people
+from tikiwallet.identity.places import Places
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
 from tikiwallet.identity.totp import TOTP_DRAFT, TOTP_SECRET
@@ -37,12 +37,15 @@ from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.outbox import SEALED as MESSAGES
+from tikiwallet.notify.outbox import Outbox
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.providers.twilio import TwilioAccount, TwilioGateway
 from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
@@ -57,7 +60,8 @@ from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
-SEALED: tuple[SealedColumn, ...] = (*PERSONAL, TOTP_SECRET, TOTP_DRAFT)  # every column that a rotation seals anew
+# Every column that a rotation seals anew.
+SEALED: tuple[SealedColumn, ...] = (*PERSONAL, TOTP_SECRET, TOTP_DRAFT, MESSAGES)
 _log = logs.get(__name__)
 
 
@@ -184,12 +188,13 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
         providers = await stack.enter_async_context(open_providers(settings))
-        parts, lane = _build(settings, dsns, database, ledger, providers)
+        outbox = await stack.enter_async_context(open_outbox(settings, database))
+        parts, lane = _build(settings, dsns, database, ledger, providers, outbox)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(_tasks(settings, database, ledger, parts.topups))
+            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outbox))
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
@@ -235,11 +240,12 @@ async def run_worker(settings: Settings, say: Say) -> None:
             chart=Chart(link),
             gateway=SandboxGateway(database, settings.public_url),
         )
-        schedule = Schedule(_tasks(settings, database, link, topups))
-        schedule.start()
-        say("worker: running")
-        await stopping.wait()
-        await schedule.stop()
+        async with open_outbox(settings, database) as outbox:
+            schedule = Schedule(_tasks(settings, database, link, topups, outbox))
+            schedule.start()
+            say("worker: running")
+            await stopping.wait()
+            await schedule.stop()
         await link.stop()
         await database.close()
 
@@ -258,19 +264,38 @@ async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: 
             await database.close()
 
 
+@asynccontextmanager
+async def open_outbox(settings: Settings, database: Database) -> AsyncIterator[Outbox | None]:
+    """The way of messages to a real provider; None as long as the sandbox keeps them."""
+    if settings.twilio is None:
+        yield None
+        return
+    twilio = settings.twilio
+    gateway = TwilioGateway(
+        TwilioAccount(twilio.account_sid, twilio.auth_token, twilio.sender, twilio.url)
+    )
+    outbox = Outbox(database, Sealing(settings.keys_dir), gateway)
+    try:
+        yield outbox
+    finally:
+        await outbox.stop()
+        await gateway.close()
+
+
 def build_identity(
     settings: Settings,
     dsns: Dsns,
     database: Database,
     providers: Mapping[str, IdentityProvider] | None = None,
+    outbox: Outbox | None = None,
 ) -> Identity:
-    """Identity, with codes going to the sandbox's inbox."""
+    """Identity, with codes going out, or else to the sandbox's inbox."""
     return Identity.build(
         database,
         connect=lambda: connect(dsns.app, APP),
         keys_dir=settings.keys_dir,
         issuer=settings.public_url,
-        sender=SandboxInbox(database),
+        sender=SandboxInbox(database) if outbox is None else outbox,
         rate_limits=settings.rate_limits,
         providers=providers,
     )
@@ -297,8 +322,9 @@ def _build(
     database: Database,
     ledger: Writer | LedgerLink,
     providers: Mapping[str, IdentityProvider],
+    outbox: Outbox | None,
 ) -> tuple[Parts, FastLane]:
-    identity = build_identity(settings, dsns, database, providers)
+    identity = build_identity(settings, dsns, database, providers, outbox)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
@@ -330,7 +356,7 @@ def _build(
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
         places=Places() if settings.places_file is None else Places.open(settings.places_file),
-        inbox=SandboxInbox(database),
+        inbox=SandboxInbox(database) if outbox is None else None,
         card_sandbox=gateway,
     )
     lane = FastLane(
@@ -356,7 +382,11 @@ def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
 
 
 def _tasks(
-    settings: Settings, database: Database, ledger: Writer | LedgerLink, topups: TopUps
+    settings: Settings,
+    database: Database,
+    ledger: Writer | LedgerLink,
+    topups: TopUps,
+    outbox: Outbox | None,
 ) -> list[Task]:
     sealer = Sealer(database, settings.keys_dir)
     expiry = Expiry(database, ledger)
@@ -373,9 +403,13 @@ def _tasks(
 
     async def tidy() -> bool:
         await prune(database)
+        if outbox is not None:
+            await outbox.tidy()
         return False
 
+    sending = [] if outbox is None else [Task("send messages", 1, outbox.deliver_due)]
     return [
+        *sending,
         Task("seal", 1, seal),
         Task("expire holds", 1, expire),
         Task("recover top-ups", 1, recover),

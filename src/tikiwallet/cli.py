@@ -22,9 +22,9 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity.keys import KeyFileError
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import PlacesFileError
-from tikiwallet.identity.keys import KeyFileError
 from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.proofs import check_proof, prove

@@ -74,6 +74,7 @@ STATUS: Final[dict[str, int]] = {
     "identity_taken": 409,
     "identity_last": 409,
     "code_not_sent": 503,
+    "phone_unreachable": 422,
     "sign_in_unavailable": 503,
     "pin_required": 403,
     "pin_wrong": 403,
