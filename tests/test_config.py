@@ -121,6 +121,8 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
         ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
         ("TIKIWALLET_DATABASE_URL", "postgresql://h:x/w", "a port that is not a number"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, proxy", "holds proxy: list addresses"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/8", "holds 10.0.0.1/8"),
         ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
         ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
     ],
@@ -130,6 +132,12 @@ def test_a_mistake_is_one_line(name: str, value: str, says: str) -> None:
     assert says in line
     assert "\n" not in line
     assert name in line
+
+
+def test_trusted_proxies() -> None:
+    assert read().trusted_proxies == ()
+    settings = read(TIKIWALLET_TRUSTED_PROXIES=" 127.0.0.1,10.0.0.0/8 , ::1,")
+    assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
 
 
 TWILIO = {

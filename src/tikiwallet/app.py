@@ -55,6 +55,7 @@ from tikiwallet.web.fast import FastLane
 from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
+from tikiwallet.web.rate_counters import RateCounters
 from tikiwallet.web.server import Server
 from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
@@ -189,7 +190,10 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(database.close)
         providers = await stack.enter_async_context(open_providers(settings))
         outbox = await stack.enter_async_context(open_outbox(settings, database))
-        parts, lane = _build(settings, dsns, database, ledger, providers, outbox)
+        rates = make_rates(settings)
+        if rates is not None:
+            stack.push_async_callback(rates.close)
+        parts, lane = _build(settings, dsns, database, ledger, providers, outbox, rates)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
@@ -282,6 +286,14 @@ async def open_outbox(settings: Settings, database: Database) -> AsyncIterator[O
         await gateway.close()
 
 
+def make_rates(settings: Settings) -> RateCounters | None:
+    """What counts requests; None when limits are lifted."""
+    if not settings.rate_limits:
+        return None
+    key = load_server_secret(settings.keys_dir).subkey("rates")
+    return RateCounters(key, settings.redis_url)
+
+
 def build_identity(
     settings: Settings,
     dsns: Dsns,
@@ -323,6 +335,7 @@ def _build(
     ledger: Writer | LedgerLink,
     providers: Mapping[str, IdentityProvider],
     outbox: Outbox | None,
+    rates: RateCounters | None,
 ) -> tuple[Parts, FastLane]:
     identity = build_identity(settings, dsns, database, providers, outbox)
     wallets = Wallets(database, ledger)
@@ -356,6 +369,7 @@ def _build(
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
         places=Places() if settings.places_file is None else Places.open(settings.places_file),
+        rates=rates,
         inbox=SandboxInbox(database) if outbox is None else None,
         card_sandbox=gateway,
     )

@@ -33,6 +33,7 @@ NAMES: Final = (
     "TIKIWALLET_PUBLIC_URL",
     "TIKIWALLET_RATE_LIMITS",
     "TIKIWALLET_REDIS_URL",
+    "TIKIWALLET_TRUSTED_PROXIES",
     "TIKIWALLET_TWILIO_ACCOUNT_SID",
     "TIKIWALLET_TWILIO_AUTH_TOKEN",
     "TIKIWALLET_TWILIO_FROM",
@@ -86,6 +87,7 @@ class Settings:
     cluster_wanted: bool | None = None
     issuers: tuple[Issuer, ...] = ()  # whose identities sign people in
     places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
+    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For says where a request comes from
     twilio: TwilioSettings | None = None  # none: messages stay in the sandbox's inbox
 
     @property
@@ -155,6 +157,7 @@ class Settings:
             issuers=reader.issuers("TIKIWALLET_OIDC_FILE"),
             places_file=reader.file("TIKIWALLET_PLACES_FILE"),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
+            trusted_proxies=reader.networks("TIKIWALLET_TRUSTED_PROXIES"),
             twilio=twilio,
         )
         if reader.mistakes:
@@ -309,6 +312,16 @@ class _Reader:
             self.refuse(f"{name} must look like redis://host:6379/0 (rediss:// with TLS)")
             return None
         return value
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        parts = [part.strip() for part in (self.text(name) or "").split(",") if part.strip()]
+        for part in parts:
+            try:
+                ipaddress.ip_network(part)
+            except ValueError:
+                self.refuse(f"{name} holds {part}: list addresses or networks, like 10.0.0.0/8")
+                return ()
+        return tuple(parts)
 
     def twilio(self) -> TwilioSettings | None:
         names = [f"TIKIWALLET_TWILIO_{name}" for name in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM")]

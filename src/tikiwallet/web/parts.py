@@ -23,6 +23,7 @@ from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.devices import describe
 from tikiwallet.web.metrics import Latencies
+from tikiwallet.web.rate_counters import RateCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Parts:
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
     places: Places = field(default_factory=Places)
+    rates: RateCounters | None = None  # none: limits are lifted
     inbox: SandboxInbox | None = None
     card_sandbox: SandboxGateway | None = None
 
