@@ -22,6 +22,7 @@ from tikiwallet.database.pool import Database, connect
 from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
+from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.personal import SEALED as PERSONAL
 from tikiwallet.identity.personal import Personal, seal_people
@@ -42,6 +43,7 @@ from tikiwallet.notify.outbox import Outbox
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.memos import Memos
+from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -62,7 +64,13 @@ from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
 # Every column that a rotation seals anew.
-SEALED: tuple[SealedColumn, ...] = (*PERSONAL, TOTP_SECRET, TOTP_DRAFT, MESSAGES)
+SEALED: tuple[SealedColumn, ...] = (
+    *PERSONAL,
+    TOTP_SECRET,
+    TOTP_DRAFT,
+    NOTE_KEY_NAME,
+    MESSAGES,
+)
 _log = logs.get(__name__)
 
 
@@ -341,6 +349,7 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
+    activity = Activity(database, ledger, directory, identity.people, memos)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -364,7 +373,15 @@ def _build(
             database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
         ),
         payments=payments,
-        activity=Activity(database, ledger, directory, identity.people, memos),
+        activity=activity,
+        notes=Notes(
+            database,
+            activity=activity,
+            keys=identity.note_keys,
+            people=identity.people,
+            wallets=wallets,
+            ledger=ledger,
+        ),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),

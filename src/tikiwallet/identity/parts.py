@@ -15,6 +15,7 @@ from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
 from tikiwallet.identity.limits import Limits
+from tikiwallet.identity.note_keys import NoteKeys
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
@@ -42,6 +43,7 @@ class Identity:
     sealing: Sealing
     personal: Personal
     people: People
+    note_keys: NoteKeys
     registration: Registration
     sessions: Sessions
     service_tokens: ServiceTokens
@@ -127,6 +129,7 @@ class Identity:
             sealing=sealing,
             personal=personal,
             people=people,
+            note_keys=NoteKeys(database, personal, now),
             registration=Registration(
                 database,
                 codes=codes,

@@ -15,6 +15,7 @@ from tikiwallet.web.api import (
     docs,
     health,
     me,
+    notes,
     oauth,
     oidc,
     passkeys,
@@ -89,6 +90,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
         topups.router,
         confirmations.router,  # before the payments, whose ids would match its address
         payments.router,
+        notes.router,
         oauth.router,
         health.router,
         docs.router,

@@ -15,6 +15,7 @@ from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -49,6 +50,7 @@ class Parts:
     topups: TopUps
     payments: Payments
     activity: Activity
+    notes: Notes
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
