@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,7 +19,6 @@ from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import Step, migrate
 from tikiwallet.database.pool import Database, connect
-from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
@@ -40,6 +39,7 @@ from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.outbox import SEALED as MESSAGES
 from tikiwallet.notify.outbox import Outbox
+from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.memos import Memos
@@ -47,7 +47,6 @@ from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
-from tikiwallet.providers.twilio import TwilioAccount, TwilioGateway
 from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
@@ -57,7 +56,6 @@ from tikiwallet.web.fast import FastLane
 from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
-from tikiwallet.web.rate_counters import RateCounters
 from tikiwallet.web.server import Server
 from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
@@ -196,17 +194,13 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(ledger.stop)
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
-        providers = await stack.enter_async_context(open_providers(settings))
-        outbox = await stack.enter_async_context(open_outbox(settings, database))
-        rates = make_rates(settings)
-        if rates is not None:
-            stack.push_async_callback(rates.close)
-        parts, lane = _build(settings, dsns, database, ledger, providers, outbox, rates)
+        outside = await stack.enter_async_context(open_outside(settings, database))
+        parts, lane = _build(settings, dsns, database, ledger, outside)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outbox))
+            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outside.outbox))
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
@@ -276,38 +270,11 @@ async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: 
             await database.close()
 
 
-@asynccontextmanager
-async def open_outbox(settings: Settings, database: Database) -> AsyncIterator[Outbox | None]:
-    """The way of messages to a real provider; None as long as the sandbox keeps them."""
-    if settings.twilio is None:
-        yield None
-        return
-    twilio = settings.twilio
-    gateway = TwilioGateway(
-        TwilioAccount(twilio.account_sid, twilio.auth_token, twilio.sender, twilio.url)
-    )
-    outbox = Outbox(database, Sealing(settings.keys_dir), gateway)
-    try:
-        yield outbox
-    finally:
-        await outbox.stop()
-        await gateway.close()
-
-
-def make_rates(settings: Settings) -> RateCounters | None:
-    """What counts requests; None when limits are lifted."""
-    if not settings.rate_limits:
-        return None
-    key = load_server_secret(settings.keys_dir).subkey("rates")
-    return RateCounters(key, settings.redis_url)
-
-
 def build_identity(
     settings: Settings,
     dsns: Dsns,
     database: Database,
-    providers: Mapping[str, IdentityProvider] | None = None,
-    outbox: Outbox | None = None,
+    outside: Outside = NOTHING_OUTSIDE,
 ) -> Identity:
     """Identity, with codes going out, or else to the sandbox's inbox."""
     return Identity.build(
@@ -315,25 +282,10 @@ def build_identity(
         connect=lambda: connect(dsns.app, APP),
         keys_dir=settings.keys_dir,
         issuer=settings.public_url,
-        sender=SandboxInbox(database) if outbox is None else outbox,
+        sender=outside.outbox or SandboxInbox(database),
         rate_limits=settings.rate_limits,
-        providers=providers,
+        providers=outside.providers,
     )
-
-
-@asynccontextmanager
-async def open_providers(settings: Settings) -> AsyncIterator[dict[str, IdentityProvider]]:
-    """The providers of identities that these settings name."""
-    if not settings.issuers:
-        yield {}
-        return
-    from tikiwallet.providers.oidc import OidcProvider, open_client
-
-    async with open_client() as http:
-        yield {
-            one.id: OidcProvider(one, f"{settings.public_url}/v1/auth/oidc/{one.id}/callback", http)
-            for one in settings.issuers
-        }
 
 
 def _build(
@@ -341,11 +293,9 @@ def _build(
     dsns: Dsns,
     database: Database,
     ledger: Writer | LedgerLink,
-    providers: Mapping[str, IdentityProvider],
-    outbox: Outbox | None,
-    rates: RateCounters | None,
+    outside: Outside,
 ) -> tuple[Parts, FastLane]:
-    identity = build_identity(settings, dsns, database, providers, outbox)
+    identity = build_identity(settings, dsns, database, outside)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
@@ -386,8 +336,8 @@ def _build(
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
         places=Places() if settings.places_file is None else Places.open(settings.places_file),
-        rates=rates,
-        inbox=SandboxInbox(database) if outbox is None else None,
+        rates=outside.rates,
+        inbox=SandboxInbox(database) if outside.outbox is None else None,
         card_sandbox=gateway,
     )
     lane = FastLane(

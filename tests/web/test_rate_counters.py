@@ -5,43 +5,20 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tests.faults.installation import until
 from tests.servers import remove_folder, short_folder
+from tests.web.redis_server import Redis
 
 from tikiwallet.web import rate_counters
 from tikiwallet.web.rate_counters import Ask, RateCounters, wait
+from tikiwallet.web.redis_counters import RedisCounters
 
 KEY = b"k" * 32
 ANA, BEN = Ask("read", "person 1", 5), Ask("read", "person 2", 5)
-
-
-class Redis:
-    """A redis-server of this test's own, on a socket in its folder; can be ended and begun."""
-
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "redis.sock"
-        self.url = f"unix://{self._socket}"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        self._process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", ""],
-            stdout=subprocess.DEVNULL,
-        )
-        await until(self._socket.exists, 10, "redis-server listens")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        self._socket.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -63,7 +40,9 @@ class Clock:
     own: float = 0.0
 
     def counters(self, url: str | None = None) -> RateCounters:
-        return RateCounters(KEY, url, lambda: self.at, lambda: self.own)
+        return RateCounters(
+            KEY, None if url is None else RedisCounters(url), lambda: self.at, lambda: self.own
+        )
 
 
 @given(
@@ -146,7 +125,7 @@ async def test_processes_share_a_redis_which_learns_nobodys_name(
     assert [await each.hit([address]) for each in (one, other, one, other, one)] == [0] * 5
     assert await other.hit([address]) > 0
     keys = subprocess.run(
-        ["redis-cli", "-s", redis.url.removeprefix("unix://"), "keys", "*"],
+        redis.cli("keys", "*"),
         capture_output=True,
         text=True,
         check=True,
@@ -166,11 +145,12 @@ async def test_without_redis_each_counts_by_itself_and_that_is_said_once(
             assert await counters.hit([ANA]) == 0
             clock.own += 6
         assert await counters.hit([ANA]) > 0
-        assert [line["event"] for line in lines] == ["Redis is away; each process limits by itself"]
+        [line] = lines
+        assert line["event"] == "shared limits are away; each process limits by itself"
         await redis.start()
         clock.own += 6
         assert await counters.hit([ANA]) == 0  # Redis has counted none
-        assert lines[-1]["event"] == "Redis is back; limits are shared again"
+        assert lines[-1]["event"] == "limits are shared again"
         redis.stop()
         await counters.hit([ANA])
         await counters.hit([ANA])
@@ -183,7 +163,7 @@ async def test_a_redis_that_hangs_costs_a_moment(redis: Redis, clock: Clock) -> 
     counters = clock.counters(redis.url)
     assert await counters.hit([ANA]) == 0
     subprocess.run(
-        ["redis-cli", "-s", redis.url.removeprefix("unix://"), "client", "pause", "20000"],
+        redis.cli("client", "pause", "20000"),
         capture_output=True,
         check=True,
     )
