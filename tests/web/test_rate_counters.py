@@ -170,7 +170,7 @@ async def test_a_redis_that_hangs_costs_a_moment(redis: Redis, clock: Clock) -> 
     loop = asyncio.get_running_loop()
     begun = loop.time()
     assert await counters.hit([ANA]) == 0
-    assert loop.time() - begun < 2
+    assert loop.time() - begun < 4
     begun = loop.time()
     for _ in range(4):
         assert await counters.hit([BEN]) == 0

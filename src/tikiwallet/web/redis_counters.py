@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 
 from tikiwallet.web.rate_counters import WINDOW, SharedAway, longest_wait, share_of_last
 
-_SECONDS: Final = 0.2
-_CONNECTIONS: Final = 32
+_SECONDS: Final = 1.0  # a busy process shall not take its own slowness for an absence
+_CONNECTIONS: Final = 16
 _PREFIX: Final = b"tikiwallet:rate:"
 
 # KEYS: this and the last minute's counter of each ask. ARGV: how much of the last minute counts,
