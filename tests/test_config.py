@@ -121,6 +121,8 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
         ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
         ("TIKIWALLET_DATABASE_URL", "postgresql://h:x/w", "a port that is not a number"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, proxy", "holds proxy: list addresses"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/8", "holds 10.0.0.1/8"),
         ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
         ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
     ],
@@ -130,6 +132,56 @@ def test_a_mistake_is_one_line(name: str, value: str, says: str) -> None:
     assert says in line
     assert "\n" not in line
     assert name in line
+
+
+def test_trusted_proxies() -> None:
+    assert read().trusted_proxies == ()
+    settings = read(TIKIWALLET_TRUSTED_PROXIES=" 127.0.0.1,10.0.0.0/8 , ::1,")
+    assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
+
+
+TWILIO = {
+    "TIKIWALLET_TWILIO_ACCOUNT_SID": "AC" + "0123456789abcdef" * 2,
+    "TIKIWALLET_TWILIO_AUTH_TOKEN": "hunter2" * 4,
+    "TIKIWALLET_TWILIO_FROM": "+15005550006",
+}
+
+
+def test_twilio_ends_the_sandbox() -> None:
+    settings = read(**TWILIO)
+    assert settings.twilio is not None
+    assert settings.twilio.url == "https://api.twilio.com"
+    assert not settings.sandbox
+    assert "hunter2" not in repr(settings)
+    local = read(**TWILIO, TIKIWALLET_TWILIO_URL="http://127.0.0.1:4010/")
+    assert local.twilio is not None
+    assert local.twilio.url == "http://127.0.0.1:4010"
+
+
+@pytest.mark.parametrize("sender", ["72345", "TikiWallet", "Tiki 2", "MG" + "0123456789abcdef" * 2])
+def test_senders_at_twilio(sender: str) -> None:
+    settings = read(**{**TWILIO, "TIKIWALLET_TWILIO_FROM": sender})
+    assert settings.twilio is not None
+    assert settings.twilio.sender == sender
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"TIKIWALLET_TWILIO_FROM": ""}, "TIKIWALLET_TWILIO_FROM must be set with"),
+        ({"TIKIWALLET_TWILIO_AUTH_TOKEN": ""}, "TIKIWALLET_TWILIO_AUTH_TOKEN must be set with"),
+        ({"TIKIWALLET_TWILIO_ACCOUNT_SID": "SM12"}, "AC and 32 hex digits"),
+        ({"TIKIWALLET_TWILIO_AUTH_TOKEN": "h\u00fc"}, "characters that no token has"),
+        ({"TIKIWALLET_TWILIO_FROM": "TikiWallet Payments"}, "a short code"),
+        ({"TIKIWALLET_TWILIO_FROM": "12 34"}, "a short code"),
+        ({"TIKIWALLET_TWILIO_URL": "http://sms.example.org"}, "must begin with https://"),
+        ({"TIKIWALLET_RATE_LIMITS": "off"}, "TIKIWALLET_RATE_LIMITS=off is for load tests"),
+    ],
+)
+def test_mistakes_about_twilio(change: dict[str, str], says: str) -> None:
+    [line] = mistakes(**{**TWILIO, **change})
+    assert says in line
+    assert "hunter2" not in line
 
 
 def test_all_mistakes_are_told_together() -> None:

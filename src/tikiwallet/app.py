@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,13 +17,18 @@ from tikiwallet.database.claims import Claim
 from tikiwallet.database.cluster import APP, LEDGER, OWNER
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
-from tikiwallet.database.migrate import migrate
+from tikiwallet.database.migrate import Step, migrate
 from tikiwallet.database.pool import Database, connect
-from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
+from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.personal import SEALED as PERSONAL
+from tikiwallet.identity.personal import Personal, seal_people
 from tikiwallet.identity.places import Places
+from tikiwallet.identity.resealing import Progress, reseal
+from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
+from tikiwallet.identity.totp import TOTP_DRAFT, TOTP_SECRET
 from tikiwallet.ledger.audit import Sealer, check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
@@ -32,7 +37,13 @@ from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.outbox import SEALED as MESSAGES
+from tikiwallet.notify.outbox import Outbox
+from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
+from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
+from tikiwallet.payments.memos import Memos
+from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -50,6 +61,14 @@ from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
+# Every column that a rotation seals anew.
+SEALED: tuple[SealedColumn, ...] = (
+    *PERSONAL,
+    TOTP_SECRET,
+    TOTP_DRAFT,
+    NOTE_KEY_NAME,
+    MESSAGES,
+)
 _log = logs.get(__name__)
 
 
@@ -78,7 +97,7 @@ async def open_database(
     watch = None if server is None else asyncio.create_task(_keep_alive(server, say))
     try:
         if migrating:
-            for name in await migrate(dsns.owner):
+            for name in await migrate(dsns.owner, steps=_steps(settings)):
                 say(f"migrated: {name}")
         yield dsns
     finally:
@@ -87,6 +106,15 @@ async def open_database(
             await asyncio.gather(watch, return_exceptions=True)
         if server is not None:
             await server.stop()
+
+
+def _steps(settings: Settings) -> dict[str, Step]:
+    """What migrations do that SQL cannot, by name."""
+
+    async def seal(connection: asyncpg.Connection) -> None:
+        await seal_people(connection, Personal.load(settings.keys_dir))
+
+    return {"seal_people": seal}
 
 
 async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
@@ -166,13 +194,13 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(ledger.stop)
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
-        providers = await stack.enter_async_context(open_providers(settings))
-        parts, lane = _build(settings, dsns, database, ledger, providers)
+        outside = await stack.enter_async_context(open_outside(settings, database))
+        parts, lane = _build(settings, dsns, database, ledger, outside)
         await parts.identity.start()
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(_tasks(settings, database, ledger, parts.topups))
+            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outside.outbox))
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
@@ -218,46 +246,46 @@ async def run_worker(settings: Settings, say: Say) -> None:
             chart=Chart(link),
             gateway=SandboxGateway(database, settings.public_url),
         )
-        schedule = Schedule(_tasks(settings, database, link, topups))
-        schedule.start()
-        say("worker: running")
-        await stopping.wait()
-        await schedule.stop()
+        async with open_outbox(settings, database) as outbox:
+            schedule = Schedule(_tasks(settings, database, link, topups, outbox))
+            schedule.start()
+            say("worker: running")
+            await stopping.wait()
+            await schedule.stop()
         await link.stop()
         await database.close()
+
+
+async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: bool = True) -> int:
+    """Make a new data key (unless not `add`), wait until everybody seals with it, and seal anew
+    what may change; how many values that were."""
+    if add:
+        say(f"data-{add_key(settings.keys_dir)}.key seals from now on")
+        await asyncio.sleep(LOOK_SECONDS)  # the others look at the folder that often
+    async with open_database(settings, migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
+        try:
+            return await reseal(database, Sealing(settings.keys_dir), SEALED, progress)
+        finally:
+            await database.close()
 
 
 def build_identity(
     settings: Settings,
     dsns: Dsns,
     database: Database,
-    providers: Mapping[str, IdentityProvider] | None = None,
+    outside: Outside = NOTHING_OUTSIDE,
 ) -> Identity:
-    """Identity, with codes going to the sandbox's inbox."""
+    """Identity, with codes going out, or else to the sandbox's inbox."""
     return Identity.build(
         database,
         connect=lambda: connect(dsns.app, APP),
         keys_dir=settings.keys_dir,
         issuer=settings.public_url,
-        sender=SandboxInbox(database),
+        sender=outside.outbox or SandboxInbox(database),
         rate_limits=settings.rate_limits,
-        providers=providers,
+        providers=outside.providers,
     )
-
-
-@asynccontextmanager
-async def open_providers(settings: Settings) -> AsyncIterator[dict[str, IdentityProvider]]:
-    """The providers of identities that these settings name."""
-    if not settings.issuers:
-        yield {}
-        return
-    from tikiwallet.providers.oidc import OidcProvider, open_client
-
-    async with open_client() as http:
-        yield {
-            one.id: OidcProvider(one, f"{settings.public_url}/v1/auth/oidc/{one.id}/callback", http)
-            for one in settings.issuers
-        }
 
 
 def _build(
@@ -265,11 +293,13 @@ def _build(
     dsns: Dsns,
     database: Database,
     ledger: Writer | LedgerLink,
-    providers: Mapping[str, IdentityProvider],
+    outside: Outside,
 ) -> tuple[Parts, FastLane]:
-    identity = build_identity(settings, dsns, database, providers)
+    identity = build_identity(settings, dsns, database, outside)
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
+    memos = Memos(identity.sealing)
+    activity = Activity(database, ledger, directory, identity.people, memos)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -293,11 +323,21 @@ def _build(
             database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
         ),
         payments=payments,
+        activity=activity,
+        notes=Notes(
+            database,
+            activity=activity,
+            keys=identity.note_keys,
+            people=identity.people,
+            wallets=wallets,
+            ledger=ledger,
+        ),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
         places=Places() if settings.places_file is None else Places.open(settings.places_file),
-        inbox=SandboxInbox(database),
+        rates=outside.rates,
+        inbox=SandboxInbox(database) if outside.outbox is None else None,
         card_sandbox=gateway,
     )
     lane = FastLane(
@@ -323,7 +363,11 @@ def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
 
 
 def _tasks(
-    settings: Settings, database: Database, ledger: Writer | LedgerLink, topups: TopUps
+    settings: Settings,
+    database: Database,
+    ledger: Writer | LedgerLink,
+    topups: TopUps,
+    outbox: Outbox | None,
 ) -> list[Task]:
     sealer = Sealer(database, settings.keys_dir)
     expiry = Expiry(database, ledger)
@@ -340,9 +384,13 @@ def _tasks(
 
     async def tidy() -> bool:
         await prune(database)
+        if outbox is not None:
+            await outbox.tidy()
         return False
 
+    sending = [] if outbox is None else [Task("send messages", 1, outbox.deliver_due)]
     return [
+        *sending,
         Task("seal", 1, seal),
         Task("expire holds", 1, expire),
         Task("recover top-ups", 1, recover),

@@ -22,8 +22,10 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity.keys import KeyFileError
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import PlacesFileError
+from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.restore import WriterRuns
@@ -31,6 +33,15 @@ from tikiwallet.ledger.restore import restore as restore_log
 from tikiwallet.ledger.verify import Report, verify
 
 _Answer = TypeVar("_Answer")
+_TOLD = (  # what an operator is told in one line
+    DataDirInUse,
+    EmbeddedServerError,
+    PlacesFileError,
+    KeyFileError,
+    SealBroken,
+    OSError,
+    Problem,
+)
 cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +51,8 @@ cli = typer.Typer(
 admin = typer.Typer(no_args_is_help=True, help="For operators.")
 audit = typer.Typer(no_args_is_help=True, help="Check the log, and prove single rows to strangers.")
 client = typer.Typer(no_args_is_help=True, help="Partners' programs (OAuth 2 clients).")
+keys = typer.Typer(no_args_is_help=True, help="The keys that seal personal data and memos.")
+admin.add_typer(keys, name="keys")
 cli.add_typer(admin, name="admin")
 admin.add_typer(client, name="client")
 cli.add_typer(audit, name="audit")
@@ -213,6 +226,39 @@ async def _with_identity(work: Callable[[Identity], Awaitable[None]]) -> None:
             await database.close()
 
 
+@keys.command("rotate")
+def keys_rotate() -> None:
+    """Make a new data key and seal people's data with it; the wallet goes on working.
+
+    Old key files stay and are needed: the ledger's log is append-only, and its older memos open
+    with the key of their time. Back up the keys folder apart from the database.
+    """
+    _reseal(add=True)
+
+
+@keys.command("reseal")
+def keys_reseal() -> None:
+    """Seal with the newest key what an older one still seals: after a rotation was broken off."""
+    _reseal(add=False)
+
+
+def _reseal(*, add: bool) -> None:
+    settings = _settings()
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
+    ) as bar:
+        task = bar.add_task("sealing anew", total=None)
+        changed = _run(
+            wiring.rotate_keys(
+                settings,
+                _say,
+                lambda done, total: bar.update(task, completed=done, total=total),
+                add=add,
+            )
+        )
+    _say(f"{changed} values were sealed anew")
+
+
 @audit.command("verify")
 def audit_verify() -> None:
     """Recompute the log from its first row: numbering, states, zero-sums, tree, heads, signatures.
@@ -338,6 +384,6 @@ def _run(work: Coroutine[Any, Any, _Answer]) -> _Answer:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
-    except (DataDirInUse, EmbeddedServerError, PlacesFileError, OSError, Problem) as error:
+    except _TOLD as error:
         print(f"tikiwallet: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -6,6 +6,7 @@ reported together, before anything is started.
 
 import difflib
 import ipaddress
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,8 +33,20 @@ NAMES: Final = (
     "TIKIWALLET_PUBLIC_URL",
     "TIKIWALLET_RATE_LIMITS",
     "TIKIWALLET_REDIS_URL",
+    "TIKIWALLET_TRUSTED_PROXIES",
+    "TIKIWALLET_TWILIO_ACCOUNT_SID",
+    "TIKIWALLET_TWILIO_AUTH_TOKEN",
+    "TIKIWALLET_TWILIO_FROM",
+    "TIKIWALLET_TWILIO_URL",
 )
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+_TWILIO_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
+# A number, a short code, a messaging service, or a name of letters and digits.
+_TWILIO_FROM: Final = re.compile(
+    r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|MG[0-9a-fA-F]{32}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}", re.ASCII
+)
 
 
 class SettingsError(Exception):
@@ -42,6 +55,16 @@ class SettingsError(Exception):
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioSettings:
+    """An account at Twilio. `sender` is a number, a short code, a name or a messaging service."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    sender: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +87,8 @@ class Settings:
     cluster_wanted: bool | None = None
     issuers: tuple[Issuer, ...] = ()  # whose identities sign people in
     places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
+    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For says where a request comes from
+    twilio: TwilioSettings | None = None  # none: messages stay in the sandbox's inbox
 
     @property
     def embedded(self) -> bool:
@@ -81,7 +106,7 @@ class Settings:
     @property
     def sandbox(self) -> bool:
         """Whether no real provider is set and nobody but this machine can connect."""
-        return is_loopback(self.host)
+        return self.twilio is None and is_loopback(self.host)
 
     @property
     def ledger_socket(self) -> Path:
@@ -108,6 +133,12 @@ class Settings:
             ):
                 if url is not None:
                     reader.refuse(f"{name} is set but TIKIWALLET_DATABASE_URL is not: set both")
+        twilio = reader.twilio()
+        rate_limits = reader.switch("TIKIWALLET_RATE_LIMITS", default=True)
+        if twilio is not None and not rate_limits:
+            reader.refuse(
+                "TIKIWALLET_RATE_LIMITS=off is for load tests: messages by Twilio need them on"
+            )
         settings = cls(
             data_dir=data_dir,
             keys_dir=reader.folder("TIKIWALLET_KEYS_DIR") or data_dir / "keys",
@@ -117,7 +148,7 @@ class Settings:
             migrate_url=migrate_url or database_url,
             redis_url=reader.redis("TIKIWALLET_REDIS_URL"),
             public_url=reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}",
-            rate_limits=reader.switch("TIKIWALLET_RATE_LIMITS", default=True),
+            rate_limits=rate_limits,
             hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
             lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
             cluster_wanted={"on": True, "off": False}.get(
@@ -126,6 +157,8 @@ class Settings:
             issuers=reader.issuers("TIKIWALLET_OIDC_FILE"),
             places_file=reader.file("TIKIWALLET_PLACES_FILE"),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
+            trusted_proxies=reader.networks("TIKIWALLET_TRUSTED_PROXIES"),
+            twilio=twilio,
         )
         if reader.mistakes:
             raise SettingsError(reader.mistakes)
@@ -280,13 +313,49 @@ class _Reader:
             return None
         return value
 
+    def networks(self, name: str) -> tuple[str, ...]:
+        parts = [part.strip() for part in (self.text(name) or "").split(",") if part.strip()]
+        for part in parts:
+            try:
+                ipaddress.ip_network(part)
+            except ValueError:
+                self.refuse(f"{name} holds {part}: list addresses or networks, like 10.0.0.0/8")
+                return ()
+        return tuple(parts)
+
+    def twilio(self) -> TwilioSettings | None:
+        names = [f"TIKIWALLET_TWILIO_{name}" for name in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM")]
+        sid, token, sender = (self.text(name) for name in names)
+        url = self.origin("TIKIWALLET_TWILIO_URL", "https://api.twilio.com")
+        given = [name for name in names if self.text(name) is not None]
+        if not given:
+            return None
+        if sid is None or token is None or sender is None:
+            missing = [name for name in names if name not in given]
+            self.refuse(f"{', '.join(missing)} must be set with {given[0]}, to send by Twilio")
+            return None
+        if not _TWILIO_SID.fullmatch(sid):
+            self.refuse(f"{names[0]} must look like AC and 32 hex digits")
+        if not token.isascii() or not token.isprintable():
+            self.refuse(f"{names[1]} holds characters that no token has")
+        if not _TWILIO_FROM.fullmatch(sender):
+            self.refuse(
+                f"{names[2]} must be a number (+15551234567), a short code, MG..., or a name"
+            )
+        return TwilioSettings(
+            account_sid=sid, auth_token=token, sender=sender, url=url or "https://api.twilio.com"
+        )
+
     def public_url(self, name: str) -> str | None:
+        return self.origin(name, "https://wallet.example.org")
+
+    def origin(self, name: str, example: str) -> str | None:
         value = self.text(name)
         if value is None:
             return None
         parts = self._split(value)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-            self.refuse(f"{name} must look like https://wallet.example.org")
+            self.refuse(f"{name} must look like {example}")
             return None
         if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
             self.refuse(f"{name} must hold scheme, host and port only, like https://{parts.netloc}")

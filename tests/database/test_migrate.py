@@ -65,6 +65,42 @@ async def test_a_newer_database_is_refused(empty_database_urls: DatabaseUrls, fo
         await migrate(empty_database_urls.owner, folder)
 
 
+STEPPED = """
+CREATE TABLE stepped (n int);
+-- step: fill
+ALTER TABLE stepped ADD CONSTRAINT small CHECK (n < 10);
+-- step: unknown
+ALTER TABLE stepped ADD COLUMN last int;
+"""
+
+
+async def test_a_step_runs_where_it_stands(empty_database_urls: DatabaseUrls, folder: Path) -> None:
+    write(folder, "0004_stepped.sql", STEPPED)
+
+    async def fill(connection: asyncpg.Connection) -> None:
+        columns = await connection.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'stepped'"
+        )
+        assert [row[0] for row in columns] == ["n"]
+        await connection.execute("INSERT INTO stepped VALUES (7)")
+
+    await migrate(empty_database_urls.owner, folder, {"fill": fill})
+    assert await value(empty_database_urls, "SELECT n FROM stepped WHERE last IS NULL") == 7
+
+
+async def test_what_a_step_did_goes_with_its_file(
+    empty_database_urls: DatabaseUrls, folder: Path
+) -> None:
+    write(folder, "0004_stepped.sql", STEPPED)
+
+    async def fill(connection: asyncpg.Connection) -> None:
+        await connection.execute("INSERT INTO stepped VALUES (77)")
+
+    with pytest.raises(MigrationError, match=r"0004_stepped\.sql failed: .*small"):
+        await migrate(empty_database_urls.owner, folder, {"fill": fill})
+    assert await value(empty_database_urls, "SELECT to_regclass('stepped')") is None
+
+
 async def test_a_failed_file_leaves_nothing(
     empty_database_urls: DatabaseUrls, folder: Path
 ) -> None:

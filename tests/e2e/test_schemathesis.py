@@ -28,8 +28,9 @@ _CONFIG = """[checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 422]
 """
 _PERSON = (
-    # Signing out would end the session that everything else is asked with.
+    # These would end the session that everything else is asked with.
     *("--exclude-path", "/v1/auth/logout"),
+    *("--exclude-path", "/v1/me/sessions/{id}"),
     *("--exclude-path", _QUERY),
 )
 

@@ -35,6 +35,7 @@ class Payment:
     payees: list[tuple[Person, int]]
     body: dict[str, Any]
     first: Answer | None = None  # its final answer: posted, or refused by the ledger's rules
+    told_new: bool = False  # whether an answer said that it was the first
 
     @property
     def posted(self) -> bool:
@@ -88,10 +89,13 @@ class Book:
         self.newest[wallet] = max(version, self.newest.get(wallet, 0))
 
     def answered(self, payment: Payment, answer: Answer, at_least: int) -> None:
-        """A payment was answered with something that decides it."""
+        """A payment was answered with something that decides it. Of two who ask at once either may
+        hear first, but one alone that it is new."""
+        twice_new = payment.told_new and not answer.replayed
+        payment.told_new = payment.told_new or not answer.replayed
         if payment.first is not None:
             same = (answer.status, answer.raw) == (payment.first.status, payment.first.raw)
-            if not same or not answer.replayed:
+            if not same or twice_new:
                 self.wrong(f"{payment.key} was {payment.first} and then {answer}")
             return
         payment.first = answer

@@ -19,7 +19,7 @@ async def sign_up(
     identity: Identity, inbox: SandboxInbox, phone: str, username: str, password: str = PASSWORD
 ) -> tuple[Person, Tokens]:
     """A new person, signed in."""
-    registration = await identity.registration.register(phone, username, password, "192.0.2.1")
+    registration = (await identity.registration.register(phone, username, password, "192.0.2.1")).id
     return await identity.registration.verify(registration, await code_for(inbox, phone))
 
 

@@ -76,7 +76,7 @@ async def test_nobody_reads_who_was_where(database: Database) -> None:
 async def test_where_somebody_registered_is_familiar(
     identity: Identity, inbox: SandboxInbox
 ) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD, HOME)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD, HOME)).id
     code = await code_for(inbox, ANA)
     await identity.registration.verify(registration, code, address=HOME)
     await guess(identity, STRANGER, LOGINS_PER_PHONE.most)

@@ -9,11 +9,12 @@ from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
 from tikiwallet.identity import housekeeping
-from tikiwallet.identity.codes import CodeExpired, CodeWrong
+from tikiwallet.identity.codes import CodeExpired, CodeWrong, Delivery
 from tikiwallet.identity.limits import CODES_PER_PHONE, TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passwords import PasswordWeak
 from tikiwallet.identity.phones import PhoneInvalid
+from tikiwallet.identity.registration import Begun
 from tikiwallet.identity.usernames import UsernameReserved, UsernameTaken
 from tikiwallet.notify.inbox import SandboxInbox
 
@@ -21,7 +22,7 @@ ANA, BEN, EVE = "+6591234567", "+6591234568", "+14155550132"
 
 
 async def test_register_and_verify(identity: Identity, inbox: SandboxInbox) -> None:
-    registration = await identity.registration.register("+65 9123 4567", "Ana", PASSWORD)
+    registration = (await identity.registration.register("+65 9123 4567", "Ana", PASSWORD)).id
     assert ids.read_uuid(registration) is not None
     assert registration[14] == "7"
     (message,) = await inbox.messages(ANA)
@@ -58,7 +59,7 @@ async def test_refused_before_anything_is_sent(
 
 
 async def test_a_code_takes_five_tries(identity: Identity, inbox: SandboxInbox) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     code = await code_for(inbox, ANA)
     with pytest.raises(CodeWrong):
         await identity.registration.verify(registration, "12345")
@@ -73,7 +74,7 @@ async def test_a_code_takes_five_tries(identity: Identity, inbox: SandboxInbox) 
 async def test_guesses_made_at_once_share_the_tries(
     identity: Identity, inbox: SandboxInbox
 ) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     wrong = other_code(await code_for(inbox, ANA))
     answers = await asyncio.gather(
         *(identity.registration.verify(registration, wrong) for _ in range(20)),
@@ -87,7 +88,7 @@ async def test_guesses_made_at_once_share_the_tries(
 async def test_a_code_lives_five_minutes(
     identity: Identity, inbox: SandboxInbox, hand_clock: HandClock, seconds: float, works: bool
 ) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     code = await code_for(inbox, ANA)
     hand_clock.advance(seconds)
     if works:
@@ -98,7 +99,7 @@ async def test_a_code_lives_five_minutes(
 
 
 async def test_a_code_works_once(identity: Identity, inbox: SandboxInbox) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     code = await code_for(inbox, ANA)
     answers = await asyncio.gather(
         *(identity.registration.verify(registration, code) for _ in range(4)),
@@ -115,7 +116,7 @@ async def test_unknown_registrations(identity: Identity, registration: str) -> N
 
 
 async def test_a_code_of_another_registration(identity: Identity, inbox: SandboxInbox) -> None:
-    registration = await identity.registration.register(ANA, "ana", PASSWORD)
+    registration = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     await identity.registration.register(EVE, "eve", PASSWORD)
     if (code := await code_for(inbox, EVE)) != await code_for(inbox, ANA):
         with pytest.raises(CodeWrong):
@@ -141,7 +142,8 @@ async def test_a_known_phone_shows_nothing(
     answers = {}
     for phone, username in ((ANA, "ana2"), (BEN, "ben")):
         before = identity.hashing.count
-        answers[phone] = await identity.registration.register(phone, username, PASSWORD)
+        begun = await identity.registration.register(phone, username, PASSWORD)
+        answers[phone] = begun.id
         hashes[phone] = identity.hashing.count - before
     assert hashes == {ANA: 1, BEN: 1}
     assert all(ids.read_uuid(answer) for answer in answers.values())
@@ -185,13 +187,13 @@ async def test_one_username_asked_for_by_many_at_once(
         *(identity.registration.register(phone, "ana", PASSWORD) for phone in phones),
         return_exceptions=True,
     )
-    won = [index for index, answer in enumerate(answers) if isinstance(answer, str)]
+    won = [index for index, answer in enumerate(answers) if isinstance(answer, Begun)]
     assert len(won) == 1
     assert sum(isinstance(answer, UsernameTaken) for answer in answers) == 7
-    registration = answers[won[0]]
-    assert isinstance(registration, str)
+    begun = answers[won[0]]
+    assert isinstance(begun, Begun)
     code = await code_for(inbox, phones[won[0]])
-    person, _ = await identity.registration.verify(registration, code)
+    person, _ = await identity.registration.verify(begun.id, code)
     assert person.username == "ana"
 
 
@@ -206,9 +208,9 @@ async def test_a_reservation_ends_with_its_code(
 async def test_one_phone_registers_once_however_often_it_asks(
     identity: Identity, inbox: SandboxInbox
 ) -> None:
-    first = await identity.registration.register(ANA, "ana", PASSWORD)
+    first = (await identity.registration.register(ANA, "ana", PASSWORD)).id
     first_code = await code_for(inbox, ANA)
-    second = await identity.registration.register(ANA, "anna", PASSWORD)
+    second = (await identity.registration.register(ANA, "anna", PASSWORD)).id
     second_code = await code_for(inbox, ANA)
     answers = await asyncio.gather(
         identity.registration.verify(first, first_code),
@@ -253,7 +255,7 @@ async def test_without_rate_limits_codes_still_take_five_tries(
 ) -> None:
     identity.limits._enabled = False
     for _ in range(CODES_PER_PHONE.most + 2):
-        registration = await identity.registration.register(ANA, "ana", PASSWORD, "192.0.2.7")
+        registration = (await identity.registration.register(ANA, "ana", PASSWORD, "192.0.2.7")).id
     wrong = other_code(await code_for(inbox, ANA))
     for _ in range(5):
         with pytest.raises(CodeWrong):
@@ -278,3 +280,113 @@ async def test_pruning_removes_what_has_run_out(
     await housekeeping.prune(database, hand_clock)
     for table in ("session", "refresh"):
         assert await database.fetchval(f"SELECT count(*) FROM identity.{table}") == 0
+
+
+class TestResend:
+    async def test_a_new_code_replaces_the_one_before(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        assert (begun.delivery, begun.retry_after) == (Delivery.SENT, 30)
+        first = await code_for(inbox, ANA)
+        hand_clock.advance(30)
+        again = await identity.registration.resend(begun.id)
+        assert (again.id, again.delivery, again.retry_after) == (begun.id, Delivery.SENT, 60)
+        second = await code_for(inbox, ANA)
+        if first != second:
+            with pytest.raises(CodeWrong):
+                await identity.registration.verify(begun.id, first)
+        person, _ = await identity.registration.verify(begun.id, second)
+        assert person.username == "ana"
+
+    async def test_waits_grow_and_end(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        for wait in (30, 60, 120, 300, 600):
+            hand_clock.advance(wait - 1)
+            with pytest.raises(TooManyRequests) as problem:
+                await identity.registration.resend(begun.id)
+            assert problem.value.extra == {"retry_after": 1}
+            hand_clock.advance(1)
+            await identity.registration.resend(begun.id)
+        assert len(await inbox.messages(ANA)) == 6
+        hand_clock.advance(3_000)
+        with pytest.raises(TooManyRequests) as problem:
+            await identity.registration.resend(begun.id)
+        assert problem.value.extra == {"retry_after": 86_400 - 30 - 60 - 120 - 300 - 600 - 3_000}
+
+    async def test_the_time_that_is_told_is_the_time_after_which_it_works(
+        self, identity: Identity, hand_clock: HandClock
+    ) -> None:
+        """Though the phone was asked for before, under other registrations."""
+        for _ in range(2):
+            begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        hand_clock.advance(30)
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        assert begun.retry_after == 60
+        for _ in range(3):
+            with pytest.raises(TooManyRequests) as problem:
+                await identity.registration.resend(begun.id)
+            hand_clock.advance(int(str(problem.value.extra["retry_after"])))
+            await identity.registration.resend(begun.id)
+
+    async def test_at_once_only_one_goes_out(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        hand_clock.advance(30)
+        answers = await asyncio.gather(
+            *(identity.registration.resend(begun.id) for _ in range(6)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, Begun) for answer in answers) == 1
+        assert sum(isinstance(answer, TooManyRequests) for answer in answers) == 5
+        assert len(await inbox.messages(ANA)) == 2
+
+    async def test_a_late_one_keeps_the_name_if_nobody_took_it(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        hand_clock.advance(600)
+        await identity.registration.resend(begun.id)
+        with pytest.raises(UsernameTaken):
+            await identity.registration.register(BEN, "ana", PASSWORD)
+        await identity.registration.verify(begun.id, await code_for(inbox, ANA))
+        late = await identity.registration.register(BEN, "ben", PASSWORD)
+        hand_clock.advance(600)
+        await sign_up(identity, inbox, EVE, "ben")
+        with pytest.raises(UsernameTaken):
+            await identity.registration.resend(late.id)
+
+    async def test_wrong_tries_start_anew_and_a_used_code_stays_used(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        begun = await identity.registration.register(ANA, "ana", PASSWORD)
+        wrong = other_code(await code_for(inbox, ANA))
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await identity.registration.verify(begun.id, wrong)
+        hand_clock.advance(30)
+        await identity.registration.resend(begun.id)
+        await identity.registration.verify(begun.id, await code_for(inbox, ANA))
+        hand_clock.advance(60)
+        with pytest.raises(CodeExpired):
+            await identity.registration.resend(begun.id)
+
+    async def test_a_known_phone_shows_nothing(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        await sign_up(identity, inbox, ANA, "ana")
+        told = {}
+        for phone, username in ((ANA, "ana2"), (BEN, "ben")):
+            begun = await identity.registration.register(phone, username, PASSWORD)
+            hand_clock.advance(30)
+            again = await identity.registration.resend(begun.id)
+            told[phone] = (begun.delivery, begun.retry_after, again.delivery, again.retry_after)
+        assert told[ANA] == told[BEN]
+        assert [message["code"] for message in await inbox.messages(ANA)][:2] == [None, None]
+
+    @pytest.mark.parametrize("registration", ["", "x", ids.write_uuid(ids.new_uuid7())])
+    async def test_unknown_registrations(self, identity: Identity, registration: str) -> None:
+        with pytest.raises(CodeExpired):
+            await identity.registration.resend(registration, "192.0.2.1")

@@ -367,7 +367,7 @@ class TestSms:
     async def test_a_registrations_code_is_none(
         self, identity: Identity, inbox: SandboxInbox
     ) -> None:
-        registration = await identity.registration.register(BEN, "ben", PASSWORD, HOME)
+        registration = (await identity.registration.register(BEN, "ben", PASSWORD, HOME)).id
         code = await code_for(inbox, BEN)
         with pytest.raises(SecondFactorUnknown):
             await identity.second_step.answer(registration, code)

@@ -104,6 +104,7 @@ async def test_a_second_factor_is_asked_for_after_the_password(
         secret=load_server_secret(tmp_path / "keys"),
         revoked=identity.revocations,
         passwords=identity.passwords,
+        personal=identity.personal,
         limits=identity.limits,
         familiar=FamiliarPlaces(database, ServerSecret(b"s" * 32)),
         second_factors=Everybody(),

@@ -18,6 +18,9 @@ from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.memos import Memos
+from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -77,6 +80,8 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
     """The services of one API process."""
     latencies = Latencies()
     gateway = SandboxGateway(stack.database, settings.public_url)
+    memos = Memos(identity.sealing)
+    activity = Activity(stack.database, stack.ledger, stack.directory, identity.people, memos)
     return Parts(
         settings=settings,
         database=stack.database,
@@ -99,6 +104,15 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.people,
             identity.pins,
             identity.confirmations,
+        ),
+        activity=activity,
+        notes=Notes(
+            stack.database,
+            activity=activity,
+            keys=identity.note_keys,
+            people=identity.people,
+            wallets=stack.wallets,
+            ledger=stack.ledger,
         ),
         latencies=latencies,
         registry=build_registry(latencies),

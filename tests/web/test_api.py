@@ -56,6 +56,7 @@ class TestAuth:
             ("refresh", {"refresh_token": "x" * 43}, 401, "refresh_invalid"),
             ("second-factor", {"challenge_id": "x", "code": "1"}, 401, "second_factor_unknown"),
             ("verify", {"registration_id": "x", "code": "123456"}, 422, "code_expired"),
+            ("register/resend", {"registration_id": "x"}, 422, "code_expired"),
         ],
     )
     async def test_refusals(
@@ -70,6 +71,18 @@ class TestAuth:
         forged = {"authorization": "Bearer x.y.z"}
         answer = await web.http.request(verb, path, headers=forged)
         assert code_of(answer) == (401, "token_invalid")
+
+    async def test_a_code_may_be_sent_again(self, web: Web) -> None:
+        body = {"phone": RAVI[0], "username": RAVI[1], "password": PASSWORD}
+        begun = await web.http.post("/v1/auth/register", json=body)
+        assert (begun.status_code, begun.json().keys()) == (202, {"registration_id"})
+        again = await web.http.post("/v1/auth/register/resend", json=begun.json())
+        assert (again.status_code, again.json()) == (202, {"retry_after": 0})  # no limits here
+        inbox = (await web.http.get("/dev/inbox", params={"phone": RAVI[0]})).json()["items"]
+        verified = await web.http.post(
+            "/v1/auth/verify", json={**begun.json(), "code": inbox[0]["code"]}
+        )
+        assert (verified.status_code, len(inbox)) == (201, 2)
 
 
 class TestMe:

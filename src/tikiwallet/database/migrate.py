@@ -3,13 +3,18 @@
 What was applied is recorded in `migration.applied` with a SHA-256 of the file. A file that was
 edited afterwards, or that this release does not know, stops everything: the schema is not what
 the code believes. Packages number their own ranges, so a lower number may arrive later.
+
+What SQL cannot do is a step: a line `-- step: name` stands where `migrate` calls what it was given
+under that name, inside the same database transaction.
 """
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -17,6 +22,7 @@ import asyncpg
 from tikiwallet.database.pool import connect, transaction
 
 _LOCK: Final = 0x7469_6B69  # advisory lock of everybody who migrates; "tiki"
+_STEP: Final = re.compile(r"^-- step: ([a-z0-9_]+)$", re.MULTILINE)
 _NAME: Final = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 _RECORD: Final = """
@@ -28,6 +34,10 @@ CREATE TABLE IF NOT EXISTS migration.applied (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 """
+
+
+Step = Callable[[asyncpg.Connection], Awaitable[None]]
+_NO_STEPS: Final[Mapping[str, Step]] = MappingProxyType({})
 
 
 class MigrationError(Exception):
@@ -65,11 +75,14 @@ def read_migrations(folder: Path | None = None) -> list[Migration]:
     return [found[number] for number in sorted(found)]
 
 
-async def migrate(owner_dsn: str, folder: Path | None = None) -> list[str]:
+async def migrate(
+    owner_dsn: str, folder: Path | None = None, steps: Mapping[str, Step] = _NO_STEPS
+) -> list[str]:
     """Apply what is missing and return the names of what was applied.
 
-    One process at a time does this; others wait for it. Raises MigrationError when a file fails or
-    the record does not fit the files; earlier files of the same run stay applied.
+    One process at a time does this; others wait for it. A step that is not among `steps` is passed
+    over: for databases that hold no rows yet. Raises MigrationError when a file fails or the record
+    does not fit the files; earlier files of the same run stay applied.
     """
     migrations = read_migrations(folder)
     connection = await connect(owner_dsn, None, settings={"application_name": "tikiwallet migrate"})
@@ -87,7 +100,7 @@ async def migrate(owner_dsn: str, folder: Path | None = None) -> list[str]:
         applied = await _check(connection, migrations)
         missing = [one for one in migrations if one.number not in applied]
         for one in missing:
-            await _apply(connection, one)
+            await _apply(connection, one, steps)
         return [one.name for one in missing]
     finally:
         await connection.close()
@@ -126,10 +139,15 @@ async def _check(connection: asyncpg.Connection, migrations: list[Migration]) ->
     return {row["number"] for row in rows}
 
 
-async def _apply(connection: asyncpg.Connection, one: Migration) -> None:
+async def _apply(connection: asyncpg.Connection, one: Migration, steps: Mapping[str, Step]) -> None:
+    first, *rest = _STEP.split(one.sql)  # SQL, then a step's name and SQL, as often as there are
     try:
         async with transaction(connection):
-            await connection.execute(one.sql)
+            await connection.execute(first)
+            for name, sql in zip(rest[::2], rest[1::2], strict=True):
+                if name in steps:
+                    await steps[name](connection)
+                await connection.execute(sql)
             await connection.execute(
                 "INSERT INTO migration.applied (number, name, sha256) VALUES ($1, $2, $3)",
                 one.number,

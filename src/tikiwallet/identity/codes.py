@@ -27,13 +27,26 @@ class Purpose(StrEnum):
     ALREADY_REGISTERED = "already_registered"
 
 
+class Delivery(StrEnum):
+    """How far a message has come."""
+
+    SENT = "sent"  # the provider has taken it
+    ON_ITS_WAY = "on_its_way"  # the provider is slow or away; it is sent while it means something
+
+
 class CodeSender(Protocol):
     """Brings a message to a phone: the sandbox's inbox, or an SMS provider."""
 
-    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> None:
-        """Send the words of `purpose`, with `code` where it has one, to the E.164 `phone`.
-        Returns when the provider has taken it; raises `CodeNotSent` when it did not."""
+    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> Delivery:
+        """Send the words of `purpose`, with `code` where it has one, to the E.164 `phone`, after
+        the commit that makes them true. Returns within seconds. Raises `PhoneUnreachable` and
+        `CodeNotSent` when the provider will not take it."""
         ...
+
+
+class PhoneUnreachable(Problem):
+    code = "phone_unreachable"
+    title = "Text messages cannot be sent to this number; use another one"
 
 
 class CodeNotSent(Problem):
@@ -67,7 +80,8 @@ class Codes:
         self._now = now
 
     async def issue(self, connection: AnyConnection, id: str, purpose: Purpose) -> str:
-        """Keep a new code under the UUID `id` and return it, to be sent after the commit.
+        """Keep a new code under the UUID `id`, in place of the one before if there is one, and
+        return it, to be sent after the commit. A code that was used stays used.
 
         For `ALREADY_REGISTERED` what is kept looks the same and no code matches it.
         """
@@ -76,7 +90,11 @@ class Codes:
         if purpose is Purpose.ALREADY_REGISTERED:
             kept = secrets.token_bytes(len(kept))
         await connection.execute(
-            "INSERT INTO identity.code (id, purpose, hash, expires_at) VALUES ($1, $2, $3, $4)",
+            """
+            INSERT INTO identity.code (id, purpose, hash, expires_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (id) DO UPDATE SET purpose = $2, hash = $3, expires_at = $4, tries = 0
+            WHERE code.used_at IS NULL
+            """,
             id,
             purpose.value,
             kept,

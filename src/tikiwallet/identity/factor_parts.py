@@ -19,11 +19,12 @@ from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
 from tikiwallet.identity.recovery_codes import RecoveryCodes
 from tikiwallet.identity.relying_party import RelyingParty
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
-from tikiwallet.identity.totp import Sealing, Totp
+from tikiwallet.identity.totp import Totp
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 `token.pem` signs access tokens. `token-old-*.pem` are public or private Ed25519 keys that still
 verify tokens signed before a rotation. `identity.key` is the secret that keyed hashes of codes,
-PINs and rate-limit subjects come from.
+PINs, phones and rate-limit subjects come from. The keys that seal data are `sealing`'s.
 """
 
 import base64
@@ -59,7 +59,7 @@ def load_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     in one step, and the first one stays. Raises `KeyFileError` for a file that others may read.
     """
     try:
-        return _read_private(path)
+        return read_private(path)
     except FileNotFoundError:
         pass
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def load_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     finally:
         draft.unlink()
     _sync_folder(path.parent)
-    return _read_private(path)
+    return read_private(path)
 
 
 def load_token_keys(keys_dir: Path) -> TokenKeys:
@@ -140,7 +140,8 @@ def _parse_public(path: Path, pem: bytes) -> Ed25519PublicKey:
     return key
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """The content of a key file. Raises `KeyFileError` when others may read it, and OSError."""
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         # A group may read: that is how orchestrators hand secrets to a process that is not root.

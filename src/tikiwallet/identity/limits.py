@@ -42,6 +42,13 @@ CODES_PER_PHONE = Limit(
     timedelta(days=1),
     tuple(timedelta(seconds=seconds) for seconds in (0, 30, 60, 120, 300, 600)),
 )
+# Registering counts as the first time that a code is sent. The phone's limit counts as well.
+SENDS_PER_REGISTRATION = Limit(
+    "code.registration",
+    6,
+    timedelta(days=1),
+    tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 600)),
+)
 # Many people share one address behind a mobile network.
 REGISTRATIONS_PER_ADDRESS = Limit("register.address", 120, timedelta(hours=1))
 REGISTRATIONS_PER_ADDRESS_DAY = Limit("register.address.day", 600, timedelta(days=1))
@@ -68,7 +75,7 @@ RETURNING count
 _NEXT = """
 SELECT CASE WHEN count >= $4 THEN started_at + $5::interval
     ELSE last_at + ($6::interval[])[least(count, cardinality($6::interval[]))] END - $3
-FROM identity.attempt WHERE kind = $1 AND subject = $2
+FROM identity.attempt WHERE kind = $1 AND subject = $2 AND count > 0
 """
 _GIVE_BACK = """
 UPDATE identity.attempt SET count = count - 1 WHERE kind = $1 AND subject = $2 AND count > 0
@@ -95,19 +102,18 @@ class Limits:
         """Count one attempt of `subject`. Raises `TooManyRequests` with `retry_after`."""
         if not self._enabled:
             return
-        arguments = (
-            limit.kind,
-            self._hash(limit, subject),
-            clock.from_us(self._now()),
-            limit.most,
-            limit.window,
-            list(limit.waits),
-        )
-        if await self._database.fetchval(_TAKE, *arguments) is not None:
+        if await self._database.fetchval(_TAKE, *self._arguments(limit, subject)) is not None:
             return
-        wait: timedelta | None = await self._database.fetchval(_NEXT, *arguments)
-        seconds = math.ceil(wait.total_seconds()) if wait is not None else 1
-        raise TooManyRequests(retry_after=max(1, seconds))
+        raise TooManyRequests(retry_after=max(1, await self.wait(limit, subject)))
+
+    async def wait(self, limit: Limit, subject: str) -> int:
+        """In how many whole seconds `subject` may make the next attempt; 0 when at once."""
+        if not self._enabled:
+            return 0
+        wait: timedelta | None = await self._database.fetchval(
+            _NEXT, *self._arguments(limit, subject)
+        )
+        return 0 if wait is None else max(0, math.ceil(wait.total_seconds()))
 
     async def give_back(self, limit: Limit, subject: str) -> None:
         """The last attempt of `subject` shall not count."""
@@ -118,6 +124,16 @@ class Limits:
         """None of the attempts of `subject` shall count any longer."""
         if self._enabled:
             await self._database.execute(_FORGET, limit.kind, self._hash(limit, subject))
+
+    def _arguments(self, limit: Limit, subject: str) -> tuple[object, ...]:
+        return (
+            limit.kind,
+            self._hash(limit, subject),
+            clock.from_us(self._now()),
+            limit.most,
+            limit.window,
+            list(limit.waits),
+        )
 
     def _hash(self, limit: Limit, subject: str) -> bytes:
         message = f"{limit.kind} {subject}".encode()

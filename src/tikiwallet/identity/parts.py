@@ -15,16 +15,18 @@ from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
 from tikiwallet.identity.limits import Limits
+from tikiwallet.identity.note_keys import NoteKeys
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
+from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
-from tikiwallet.identity.server_sealing import ServerSealing
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
@@ -38,7 +40,10 @@ from tikiwallet.identity.totp import Totp
 class Identity:
     """Everything that others use of identity, made over one database and one keys directory."""
 
+    sealing: Sealing
+    personal: Personal
     people: People
+    note_keys: NoteKeys
     registration: Registration
     sessions: Sessions
     service_tokens: ServiceTokens
@@ -79,17 +84,19 @@ class Identity:
         are verified. Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
         secret = load_server_secret(keys_dir)
+        sealing = Sealing(keys_dir)
+        personal = Personal.of(sealing, secret)
         hashing = Hashing()
         limits = Limits(database, secret, rate_limits, now)
         passwords = Passwords(hashing)
         tokens = TokenIssuer(keys, issuer, now)
         revocations = Revocations(connect, now)
-        people = People(database, limits)
+        people = People(database, limits, personal)
         codes = Codes(database, secret, now)
         factors = FactorParts.build(
             database,
             secret=secret,
-            sealing=ServerSealing(secret),
+            sealing=sealing,
             limits=limits,
             public_url=issuer,
             now=now,
@@ -100,6 +107,7 @@ class Identity:
             secret=secret,
             revoked=revocations,
             passwords=passwords,
+            personal=personal,
             limits=limits,
             familiar=factors.familiar,
             second_factors=factors.second_factors,
@@ -118,11 +126,15 @@ class Identity:
         )
         tickets = Tickets(database, now)
         return cls(
+            sealing=sealing,
+            personal=personal,
             people=people,
+            note_keys=NoteKeys(database, personal, now),
             registration=Registration(
                 database,
                 codes=codes,
                 passwords=passwords,
+                personal=personal,
                 sessions=sessions,
                 tickets=tickets,
                 limits=limits,

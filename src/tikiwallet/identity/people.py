@@ -1,6 +1,6 @@
 """People: who they are, and the name that a payer confirms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,11 @@ from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound
 from tikiwallet.identity import phones, usernames
 from tikiwallet.identity.limits import NAMES_PER_PERSON, Limits
+from tikiwallet.identity.personal import PERSON_NAME, PERSON_PHONE, Personal
 
-_SELECT = "SELECT id, phone, username, display_name, created_at FROM identity.person"
+_SELECT = "SELECT id, phone_sealed, username, display_name_sealed, created_at FROM identity.person"
 _BY_ID = f"{_SELECT} WHERE id = $1"
-_BY_PHONE = f"{_SELECT} WHERE phone = $1"
+_BY_PHONE = f"{_SELECT} WHERE phone_index = $1"
 _BY_USERNAME = f"{_SELECT} WHERE username = $1"
 
 
@@ -33,26 +34,52 @@ class Person:
         return ids.write_id("p", self.id)
 
 
+@dataclass(frozen=True, slots=True)
+class PublicName:
+    """What everybody may read of a person."""
+
+    username: str
+    display_name: str
+
+
 class People:
     """Finds people."""
 
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, limits: Limits, personal: Personal) -> None:
         self._database = database
         self._limits = limits
+        self._personal = personal
 
     async def person(self, id: int) -> Person | None:
         """The person with this id."""
-        return _person_or_none(await self._database.fetchrow(_BY_ID, id))
+        return self._person_or_none(await self._database.fetchrow(_BY_ID, id))
+
+    async def names(self, ids: Collection[int]) -> dict[int, PublicName]:
+        """The names of those of `ids` that exist."""
+        rows = await self._database.fetch(
+            """
+            SELECT id, username, display_name_sealed FROM identity.person
+            WHERE id = ANY($1::bigint[])
+            """,
+            list(ids),
+        )
+        return {
+            row["id"]: PublicName(
+                row["username"],
+                self._personal.open(PERSON_NAME, row["id"], row["display_name_sealed"]),
+            )
+            for row in rows
+        }
 
     async def find_by_phone(self, phone: str) -> Person | None:
         """The person behind a phone, in any international form. Raises `PhoneInvalid`."""
-        row = await self._database.fetchrow(_BY_PHONE, phones.normalise(phone))
-        return _person_or_none(row)
+        index = self._personal.phone_index(phones.normalise(phone))
+        return self._person_or_none(await self._database.fetchrow(_BY_PHONE, index))
 
     async def find_by_username(self, username: str) -> Person | None:
         """The person behind a username, without the @. Raises `UsernameInvalid`."""
         row = await self._database.fetchrow(_BY_USERNAME, usernames.normalise(username))
-        return _person_or_none(row)
+        return self._person_or_none(row)
 
     async def find(self, to: str) -> Person | None:
         """The person that `to`, a phone or an @username, means. Raises `PhoneInvalid`; what is
@@ -72,36 +99,47 @@ class People:
             raise NotFound("Nobody is registered under this name or number")
         return found.display_name
 
+    def _person_or_none(self, row: Any) -> Person | None:
+        return None if row is None else _person(row, self._personal)
+
 
 async def add_person(
     connection: AnyConnection,
+    personal: Personal,
     phone: str,
     username: str,
     password_hash: str | None,
     now: Callable[[], int] = clock.now_us,
 ) -> Person:
     """A new person, in the caller's database transaction; phone and username are normalised, and
-    whoever signs in by other means has no password. Raises
-    asyncpg's `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
+    whoever signs in by other means has no password. Raises asyncpg's
+    `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
+    id = ids.new_id()
     row = await connection.fetchrow(
         """
-        INSERT INTO identity.person (id, phone, username, display_name, password_hash, created_at)
-        VALUES ($1, $2, $3, $3, $4, $5)
-        RETURNING id, phone, username, display_name, created_at
+        INSERT INTO identity.person (id, phone_sealed, phone_index, username,
+            display_name_sealed, password_hash, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        RETURNING id, phone_sealed, username, display_name_sealed, created_at
         """,
-        ids.new_id(),
-        phone,
+        id,
+        personal.seal(PERSON_PHONE, id, phone),
+        personal.phone_index(phone),
         username,
+        personal.seal(PERSON_NAME, id, username),
         password_hash,
         clock.from_us(now()),
     )
     assert row is not None
-    return _person(row)
+    return _person(row, personal)
 
 
-def _person_or_none(row: Any) -> Person | None:
-    return None if row is None else _person(row)
-
-
-def _person(row: Any) -> Person:
-    return Person(row["id"], row["phone"], row["username"], row["display_name"], row["created_at"])
+def _person(row: Any, personal: Personal) -> Person:
+    id = row["id"]
+    return Person(
+        id,
+        personal.open(PERSON_PHONE, id, row["phone_sealed"]),
+        row["username"],
+        personal.open(PERSON_NAME, id, row["display_name_sealed"]),
+        row["created_at"],
+    )

@@ -12,17 +12,27 @@ import asyncpg
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.identity import passwords, phones, usernames
-from tikiwallet.identity.codes import LIFETIME, CodeExpired, Codes, CodeSender, Purpose
+from tikiwallet.identity.codes import (
+    LIFETIME,
+    CodeExpired,
+    Codes,
+    CodeSender,
+    Delivery,
+    Purpose,
+)
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.limits import (
     CODES_PER_PHONE,
     REGISTRATIONS_PER_ADDRESS,
     REGISTRATIONS_PER_ADDRESS_DAY,
+    SENDS_PER_REGISTRATION,
     Limits,
+    TooManyRequests,
     address_subject,
 )
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import Person, add_person
+from tikiwallet.identity.personal import REGISTRATION_PHONE, Personal
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
@@ -36,6 +46,16 @@ class TicketHeld:
     browser: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A registration under `id`, a UUID, and how far its message has come. `retry_after` seconds
+    from now the message may be sent again."""
+
+    id: str
+    delivery: Delivery
+    retry_after: int
+
+
 class Registration:
     """Registers people."""
 
@@ -45,6 +65,7 @@ class Registration:
         *,
         codes: Codes,
         passwords: Passwords,
+        personal: Personal,
         sessions: Sessions,
         tickets: Tickets,
         limits: Limits,
@@ -55,6 +76,7 @@ class Registration:
         self._database = database
         self._codes = codes
         self._passwords = passwords
+        self._personal = personal
         self._sessions = sessions
         self._tickets = tickets
         self._limits = limits
@@ -68,12 +90,12 @@ class Registration:
         username: str,
         password: str | TicketHeld,
         address: str | None = None,
-    ) -> str:
-        """Begin to register and send a message to `phone`; the registration's id, a UUID. The
-        username is reserved for this phone as long as the code lives; `address` is the caller's
-        IP address. Who signed in at a provider holds a ticket and chooses no password. Raises
-        `TicketInvalid`, `PhoneInvalid`, `UsernameInvalid`, `UsernameReserved`, `UsernameTaken`,
-        `PasswordWeak`, `TooManyRequests`, `CodeNotSent`, `Overloaded`."""
+    ) -> Begun:
+        """Begin to register and send a message to `phone`. The username is reserved for this phone
+        as long as the code lives; `address` is the caller's IP address. Who signed in at a provider
+        holds a ticket and chooses no password. Raises `TicketInvalid`, `PhoneInvalid`,
+        `UsernameInvalid`, `UsernameReserved`, `UsernameTaken`, `PasswordWeak`, `TooManyRequests`,
+        `PhoneUnreachable`, `CodeNotSent`, `Overloaded`."""
         phone = phones.normalise(phone)
         username = usernames.normalise(username)
         usernames.check_free_to_choose(username)
@@ -81,38 +103,59 @@ class Registration:
             passwords.check_rules(password, phone, username)
         else:
             await self._tickets.check(password.ticket, password.browser)
-        if address is not None:
-            subject = address_subject(address)
-            await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
-            await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
-        await self._check_free(username, phone)
+        await self._take_address(address)
+        await self._check_free(username, self._personal.phone_index(phone))
         await self._limits.take(CODES_PER_PHONE, phone)
         password_hash: str | None = None
         if isinstance(password, str):
             password_hash = await self._passwords.hash(password)
         id = ids.write_uuid(ids.new_uuid7())
+        await self._limits.take(SENDS_PER_REGISTRATION, id)
         async with self._database.transaction() as connection:
-            known = await connection.fetchval(
-                "SELECT EXISTS (SELECT FROM identity.person WHERE phone = $1)", phone
-            )
-            purpose = Purpose.ALREADY_REGISTERED if known else Purpose.REGISTER
-            await self._reserve(connection, username, phone)
             await connection.execute(
                 """
-                INSERT INTO identity.registration (id, phone, username, password_hash, expires_at)
+                INSERT INTO identity.registration (id, phone_sealed, username, password_hash,
+                    expires_at)
                 VALUES ($1, $2, $3, $4, $5)
                 """,
                 id,
-                phone,
+                self._personal.seal(REGISTRATION_PHONE, id, phone),
                 username,
                 password_hash,
                 clock.from_us(self._now()) + LIFETIME,
             )
             if isinstance(password, TicketHeld):
                 await self._tickets.attach(connection, password.ticket, password.browser, id)
-            code = await self._codes.issue(connection, id, purpose)
-        await self._sender.send_code(phone, None if known else code, purpose)
-        return id
+            code, purpose = await self._issue(connection, id, phone, username)
+        return await self._send(id, phone, code, purpose)
+
+    async def resend(self, registration_id: str, address: str | None = None) -> Begun:
+        """Send a new code, which replaces the one before and lives as long; also when that ran out
+        up to an hour ago. Raises `CodeExpired` for a registration that is over or was never begun,
+        `TooManyRequests`, `UsernameTaken`, `PhoneUnreachable`, `CodeNotSent`."""
+        id = _written(registration_id)
+        await self._take_address(address)
+        row = await self._database.fetchrow(
+            "SELECT phone_sealed, username FROM identity.registration WHERE id = $1", id
+        )
+        if row is None:
+            raise CodeExpired
+        phone = self._personal.open(REGISTRATION_PHONE, id, row["phone_sealed"])
+        # Both or neither: the time that is told shall be the time after which it works.
+        if wait := await self._wait(id, phone):
+            raise TooManyRequests(retry_after=wait)
+        await self._limits.take(SENDS_PER_REGISTRATION, id)
+        await self._limits.take(CODES_PER_PHONE, phone)
+        async with self._database.transaction() as connection:
+            still_there = await connection.fetchval(
+                "UPDATE identity.registration SET expires_at = $2 WHERE id = $1 RETURNING true",
+                id,
+                clock.from_us(self._now()) + LIFETIME,
+            )
+            if not still_there:
+                raise CodeExpired
+            code, purpose = await self._issue(connection, id, phone, row["username"])
+        return await self._send(id, phone, code, purpose)
 
     async def verify(
         self, registration_id: str, code: str, *, address: str | None = None, device: str = ""
@@ -120,10 +163,7 @@ class Registration:
         """Finish with the code that was sent: the new person, signed in. Raises `CodeWrong`,
         `CodeExpired`, `TicketInvalid`, `IdentityTaken`, and `UsernameTaken` when a late code
         lost its reservation."""
-        raw = ids.read_uuid(registration_id)
-        if raw is None:
-            raise CodeExpired
-        id = ids.write_uuid(raw)
+        id = _written(registration_id)
         await self._codes.check(id, code)
         try:
             async with self._database.transaction() as connection:
@@ -131,14 +171,19 @@ class Registration:
                 row = await connection.fetchrow(
                     """
                     DELETE FROM identity.registration WHERE id = $1
-                    RETURNING phone, username, password_hash
+                    RETURNING phone_sealed, username, password_hash
                     """,
                     id,
                 )
                 if row is None:
                     raise CodeExpired
                 person = await add_person(
-                    connection, row["phone"], row["username"], row["password_hash"], self._now
+                    connection,
+                    self._personal,
+                    self._personal.open(REGISTRATION_PHONE, id, row["phone_sealed"]),
+                    row["username"],
+                    row["password_hash"],
+                    self._now,
                 )
                 await connection.execute(
                     "DELETE FROM identity.reservation WHERE username = $1", person.username
@@ -161,32 +206,62 @@ class Registration:
         await self._limits.forget(CODES_PER_PHONE, person.phone)
         return person, tokens
 
-    async def _check_free(self, username: str, phone: str) -> None:
+    async def _take_address(self, address: str | None) -> None:
+        if address is not None:
+            subject = address_subject(address)
+            await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
+            await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
+
+    async def _issue(
+        self, connection: AnyConnection, id: str, phone: str, username: str
+    ) -> tuple[str | None, Purpose]:
+        """Reserve the name and keep a code; what to send. Somebody known is sent no code."""
+        index = self._personal.phone_index(phone)
+        known = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM identity.person WHERE phone_index = $1)", index
+        )
+        purpose = Purpose.ALREADY_REGISTERED if known else Purpose.REGISTER
+        await self._reserve(connection, username, index)
+        code = await self._codes.issue(connection, id, purpose)
+        return (None if known else code), purpose
+
+    async def _send(self, id: str, phone: str, code: str | None, purpose: Purpose) -> Begun:
+        delivery = await self._sender.send_code(phone, code, purpose)
+        return Begun(id, delivery, await self._wait(id, phone))
+
+    async def _wait(self, id: str, phone: str) -> int:
+        """In how many seconds a message may go out again for this registration."""
+        return max(
+            await self._limits.wait(SENDS_PER_REGISTRATION, id),
+            await self._limits.wait(CODES_PER_PHONE, phone),
+        )
+
+    async def _check_free(self, username: str, phone_index: bytes) -> None:
         taken = await self._database.fetchval(
             """
             SELECT EXISTS (SELECT FROM identity.person WHERE username = $1)
                 OR EXISTS (SELECT FROM identity.reservation
-                           WHERE username = $1 AND phone <> $2 AND expires_at > $3)
+                           WHERE username = $1 AND phone_index <> $2 AND expires_at > $3)
             """,
             username,
-            phone,
+            phone_index,
             clock.from_us(self._now()),
         )
         if taken:
             raise UsernameTaken
 
-    async def _reserve(self, connection: AnyConnection, username: str, phone: str) -> None:
+    async def _reserve(self, connection: AnyConnection, username: str, phone_index: bytes) -> None:
         at = clock.from_us(self._now())
         mine = await connection.fetchval(
             """
-            INSERT INTO identity.reservation AS r (username, phone, expires_at)
+            INSERT INTO identity.reservation AS r (username, phone_index, expires_at)
             VALUES ($1, $2, $3)
-            ON CONFLICT (username) DO UPDATE SET phone = $2, expires_at = $3
-            WHERE r.phone = $2 OR r.expires_at <= $4
+            ON CONFLICT (username) DO UPDATE SET phone_index = $2, expires_at = $3
+            WHERE r.phone_index = $2 OR r.expires_at <= $4
             RETURNING 1
             """,
             username,
-            phone,
+            phone_index,
             at + LIFETIME,
             at,
         )
@@ -196,3 +271,11 @@ class Registration:
         )
         if mine is None or taken:
             raise UsernameTaken
+
+
+def _written(registration_id: str) -> str:
+    """The id as it is written in the tables. Raises `CodeExpired` for what is no id."""
+    raw = ids.read_uuid(registration_id)
+    if raw is None:
+        raise CodeExpired
+    return ids.write_uuid(raw)

@@ -130,7 +130,8 @@ class SecondStep:
 
     async def send_sms(self, challenge_id: str, address: str | None = None) -> int:
         """Send a code for a challenge; the seconds until another may be asked for. Raises
-        `SecondFactorUnknown`, `SecondFactorUnavailable`, `TooManyRequests`, `CodeNotSent`."""
+        `SecondFactorUnknown`, `SecondFactorUnavailable`, `TooManyRequests`, `CodeNotSent`,
+        `PhoneUnreachable`."""
         live = await self._live(challenge_id, address)
         await self._require(live, Factor.SMS)
         await self._limits.take(FACTOR_SMS_DAY, live.subject)

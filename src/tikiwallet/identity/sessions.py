@@ -30,6 +30,7 @@ from tikiwallet.identity.limits import (
     address_subject,
 )
 from tikiwallet.identity.passwords import Passwords
+from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.revocations import Revocations
 from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
 
@@ -129,6 +130,7 @@ class Sessions:
         secret: ServerSecret,
         revoked: Revocations,
         passwords: Passwords,
+        personal: Personal,
         limits: Limits,
         familiar: FamiliarPlaces,
         second_factors: SecondFactors | None = None,
@@ -139,6 +141,7 @@ class Sessions:
         self._refresh_key = secret.subkey("refresh")
         self._revoked = revoked
         self._passwords = passwords
+        self._personal = personal
         self._limits = limits
         self._familiar = familiar
         self._second_factors = second_factors
@@ -158,7 +161,8 @@ class Sessions:
         await self._limits.take(LOGINS_PER_PHONE, subject)
         await self._limits.take(LOGINS_PER_PHONE_DAY, subject)
         row = await self._database.fetchrow(
-            "SELECT id, password_hash FROM identity.person WHERE phone = $1", phone
+            "SELECT id, password_hash FROM identity.person WHERE phone_index = $1",
+            self._personal.phone_index(phone),
         )
         encoded: str | None = None if row is None else row["password_hash"]
         if not await self._passwords.matches(encoded, password) or row is None:

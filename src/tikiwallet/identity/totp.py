@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import pyotp
 
@@ -18,11 +18,14 @@ from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
 from tikiwallet.identity.codes import CodeWrong
+from tikiwallet.identity.sealing import SealedColumn, Sealing
 
 ISSUER: Final = "TikiWallet"
 DRAFT_LIFETIME: Final = timedelta(minutes=10)
 DRAFT_TRIES: Final = 10
 STEP_SECONDS: Final = 30
+TOTP_SECRET: Final = SealedColumn("identity.totp", "secret", "person")
+TOTP_DRAFT: Final = SealedColumn("identity.totp_draft", "secret", "person")
 _AROUND: Final = 1  # steps before and after; clocks of phones are off, and people type slowly
 _FORM: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _SECOND: Final = 1_000_000
@@ -31,14 +34,6 @@ _SECOND: Final = 1_000_000
 class TotpNotBegun(Problem):
     code = "totp_not_begun"
     title = "No authenticator app is being set up; begin anew"
-
-
-class Sealing(Protocol):
-    """Seals what must not be readable on a stolen disk; opens under the same context only."""
-
-    def seal(self, plain: bytes, context: bytes) -> bytes: ...
-
-    def open(self, sealed: bytes, context: bytes) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class Totp:
             ON CONFLICT (person) DO UPDATE SET secret = $2, tries = 0, expires_at = $3
             """,
             person,
-            self._sealing.seal(secret.encode(), _context("totp_draft", person)),
+            TOTP_DRAFT.seal(self._sealing, person, secret),
             clock.from_us(self._now()) + DRAFT_LIFETIME,
         )
         uri = pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=ISSUER)
@@ -97,7 +92,7 @@ class Totp:
         )
         if sealed is None:
             raise TotpNotBegun
-        secret = self._sealing.open(sealed, _context("totp_draft", person)).decode()
+        secret = TOTP_DRAFT.open(self._sealing, person, sealed)
         step = self._matching_step(secret, code, after=0)
         if step is None:
             raise CodeWrong
@@ -109,7 +104,7 @@ class Totp:
             ON CONFLICT (person) DO UPDATE SET secret = $2, last_step = $3, created_at = $4
             """,
             person,
-            self._sealing.seal(secret.encode(), _context("totp", person)),
+            TOTP_SECRET.seal(self._sealing, person, secret),
             step,
             clock.from_us(self._now()),
         )
@@ -125,7 +120,7 @@ class Totp:
         )
         if row is None:
             return False
-        secret = self._sealing.open(row["secret"], _context("totp", person)).decode()
+        secret = TOTP_SECRET.open(self._sealing, person, row["secret"])
         step = self._matching_step(secret, code, after=row["last_step"])
         if step is None:
             return False
@@ -159,7 +154,3 @@ class Totp:
 
 def _ascii(code: str) -> bytes:
     return code.encode() if _FORM.fullmatch(code) else b""
-
-
-def _context(table: str, person: int) -> bytes:
-    return f"identity.{table}.secret {person}".encode()

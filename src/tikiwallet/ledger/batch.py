@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from tikiwallet import clock, logs
+from tikiwallet import logs
 from tikiwallet.ledger import journal
 from tikiwallet.ledger.intake import OVERLOADED, Ask
 from tikiwallet.ledger.memory import AccountsOverlay, Forgotten, OriginalsOverlay
@@ -19,7 +19,7 @@ class Batch:
 
     def __init__(self, term: Term, asks: list[Ask]) -> None:
         self.n = term.next_n
-        self.at = max(term.last_at, clock.now_us())
+        self.at = term.now_us()
         self.accounts = AccountsOverlay(term.memory.accounts)
         self.originals = OriginalsOverlay(term.memory.originals)
         self.outcomes: list[tuple[Ask, Outcome]] = []

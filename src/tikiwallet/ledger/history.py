@@ -6,7 +6,7 @@ however long the history is. Times are microseconds since 1970, amounts minor un
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 from uuid import UUID
@@ -22,6 +22,14 @@ from tikiwallet.ledger.transactions import LegType, State
 PAGE_MAX: Final = 200
 SCAN_MAX: Final = 1_000  # entries looked at for one page with a filter
 _STATEMENT_PAGE = 1_000
+
+
+ReadReference = Callable[[bytes, str], str | None]
+
+
+def in_clear(_transaction_id: bytes, reference: str) -> str:
+    """A `reference` as it stands in the log: how the ledger itself reads it."""
+    return reference
 
 
 class BadCursor(Problem):
@@ -120,7 +128,7 @@ _ITEM = """
     e.amount AS change, e.currency, l.reference, l.cause, e.posted_credits - e.posted_debits,
     e.pending_debits
 """
-_REFERENCE = 12  # its place among these columns
+_TRANSACTION_ID, _REFERENCE = 3, 12  # their places among these columns
 _ENTRIES = f"""
     SELECT {_ITEM}
     FROM (
@@ -182,11 +190,13 @@ async def entries(
     to_us: int | None = None,
     kinds: Collection[int] | None = None,
     text: str | None = None,
+    read: ReadReference = in_clear,
 ) -> Page:
     """At most `limit` entries of `account`, newest first, with from_us <= time < to_us.
 
     `before_seq` comes from `read_cursor`. `kinds` and `text` (in the reference, in any case) keep
-    only what matches; a page looks at SCAN_MAX entries at most.
+    only what matches; a page looks at SCAN_MAX entries at most. `read` makes of a transaction's id
+    and the reference in the log the text that is looked at and told.
     """
     limit = max(1, min(limit, PAGE_MAX))
     high = 2**62 if before_seq is None else before_seq - 1
@@ -199,7 +209,7 @@ async def entries(
         return Page([], None)
     if kinds is None and not text:
         rows = await database.fetch(_ENTRIES, account, low, high, stable_n, limit + 1)
-        items = [_item(row, account) for row in rows[:limit]]
+        items = [_item(row, account, read) for row in rows[:limit]]
         return Page(items, write_cursor(account, items[-1].seq) if len(rows) > limit else None)
     rows = await database.fetch(
         _FILTERED,
@@ -216,8 +226,8 @@ async def entries(
     if text:
         # Here and not in SQL, where the server's locale would decide what a letter is.
         wanted = text.casefold()
-        found = [row for row in found if wanted in row[_REFERENCE].casefold()]
-    items = [_item(row, account) for row in found[:limit]]
+        found = [row for row in found if wanted in _text(row, read).casefold()]
+    items = [_item(row, account, read) for row in found[:limit]]
     if len(found) > limit:
         return Page(items, write_cursor(account, items[-1].seq))
     more = scanned == SCAN_MAX and lowest > low
@@ -339,7 +349,13 @@ async def _state(database: Database, account: int, seq: int) -> State | None:
     return None if row is None else State(*row)
 
 
-def _item(row: asyncpg.Record | tuple[Any, ...], account: int) -> Item:
+def _text(row: tuple[Any, ...], read: ReadReference) -> str:
+    return read(row[_TRANSACTION_ID].bytes, row[_REFERENCE]) or ""
+
+
+def _item(
+    row: asyncpg.Record | tuple[Any, ...], account: int, read: ReadReference = in_clear
+) -> Item:
     (seq, n, at, id, leg, type_, kind, debit, credit, amount, change, currency, reference, cause,
      posted, held) = row  # fmt: skip
     direction: Literal["in", "out", "none"] = "in"
@@ -360,7 +376,7 @@ def _item(row: asyncpg.Record | tuple[Any, ...], account: int) -> Item:
         amount=amount,
         change=change,
         currency=currency,
-        reference=reference,
+        reference=None if reference is None else read(id.bytes, reference),
         cause=None if cause is None else cause.bytes,
         posted=posted,
         held=held,

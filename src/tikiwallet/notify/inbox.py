@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
-from tikiwallet.identity.codes import Purpose
+from tikiwallet.identity.codes import Delivery, Purpose
 from tikiwallet.notify.templates import code_text
 
 KEPT_PER_PHONE = 20
@@ -30,7 +30,7 @@ class SandboxInbox:
         self._database = database
         self._now = now
 
-    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> None:
+    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> Delivery:
         """Put the message into the inbox of `phone` (E.164)."""
         text = code_text(purpose, code)
         async with self._database.transaction() as connection:
@@ -54,6 +54,7 @@ class SandboxInbox:
                 phone,
                 KEPT_PER_PHONE,
             )
+        return Delivery.SENT
 
     async def messages(self, phone: str, limit: int = KEPT_PER_PHONE) -> list[InboxMessage]:
         """What `phone` would have received, newest first, up to `limit`. A plus that a query

@@ -1,10 +1,11 @@
 """The HTTP application: everything but the fast lane, which goes around it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tikiwallet.web import errors
 from tikiwallet.web.api import (
@@ -14,6 +15,7 @@ from tikiwallet.web.api import (
     docs,
     health,
     me,
+    notes,
     oauth,
     oidc,
     passkeys,
@@ -30,6 +32,7 @@ from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.openapi import build_document
 from tikiwallet.web.pages import Pages
 from tikiwallet.web.parts import Parts
+from tikiwallet.web.rates import RateLimits
 
 
 def build_application(
@@ -41,11 +44,19 @@ def build_application(
     Starting and stopping the parts is their owner's: there is no lifespan here. Raises
     AppFilesError.
     """
-    sandbox = parts.settings.sandbox and parts.inbox is not None
-    pages = Pages(
-        app_files or AppFiles.read(sandbox=sandbox), build_api(parts, routers), dev_page=sandbox
-    )
-    return Edge(pages, parts.latencies, of_every_answer(parts.settings.public_url))
+    settings = parts.settings
+    sandbox = settings.sandbox and parts.inbox is not None
+    api: ASGIApp = build_api(parts, routers)
+    if parts.rates is not None:
+        api = RateLimits(api, parts.rates, verifier=parts.identity.verifier, cookies=parts.cookies)
+    pages = Pages(app_files or AppFiles.read(sandbox=sandbox), api, dev_page=sandbox)
+    edge: ASGIApp = Edge(pages, parts.latencies, of_every_answer(settings.public_url))
+    if settings.trusted_proxies:
+        # Limits count by address: whose a request is, not which proxy handed it on.
+        edge = cast(
+            ASGIApp, ProxyHeadersMiddleware(cast(Any, edge), list(settings.trusted_proxies))
+        )
+    return edge
 
 
 def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -79,6 +90,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
         topups.router,
         confirmations.router,  # before the payments, whose ids would match its address
         payments.router,
+        notes.router,
         oauth.router,
         health.router,
         docs.router,

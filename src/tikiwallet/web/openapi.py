@@ -15,6 +15,7 @@ from tikiwallet.errors import Problem
 from tikiwallet.money import AMOUNT_MAX
 from tikiwallet.web.api.bodies import UUID, WALLET_ID
 from tikiwallet.web.errors import MEDIA_TYPE, STATUS
+from tikiwallet.web.rates import rate_of
 
 Json = dict[str, Any]
 
@@ -287,6 +288,11 @@ def build_document(app: FastAPI) -> Json:
         routes=app.routes,
     )
     paths: dict[str, Json] = made.setdefault("paths", {})
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if rate_of(method.upper(), path) is not None:
+                limited = _problem_response(429, ["too_many_requests"])
+                operation["responses"].setdefault("429", limited)
     for path, operations in RAW_PATHS.items():
         paths.setdefault(path, {}).update(operations)
     components: Json = made.setdefault("components", {})

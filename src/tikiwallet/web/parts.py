@@ -14,6 +14,8 @@ from tikiwallet.identity.places import Places
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
@@ -22,6 +24,7 @@ from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.devices import describe
 from tikiwallet.web.metrics import Latencies
+from tikiwallet.web.rate_counters import RateCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,13 @@ class Parts:
     directory: WalletDirectory
     topups: TopUps
     payments: Payments
+    activity: Activity
+    notes: Notes
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
     places: Places = field(default_factory=Places)
+    rates: RateCounters | None = None  # none: limits are lifted
     inbox: SandboxInbox | None = None
     card_sandbox: SandboxGateway | None = None
 

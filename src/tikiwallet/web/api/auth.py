@@ -1,12 +1,13 @@
 """Registering, signing in and out."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from tikiwallet.errors import InvalidRequest
+from tikiwallet.identity.codes import Delivery
 from tikiwallet.identity.registration import TicketHeld
 from tikiwallet.identity.sessions import RefreshInvalid, RefreshReused
 from tikiwallet.web.api.bodies import UUID, Answer, Body
@@ -34,9 +35,24 @@ class RegisterBody(Body):
 
 
 class RegisterAnswer(Answer):
-    """The code that was sent belongs to `registration_id`."""
+    """The code that was sent belongs to `registration_id`. While messages are slow or cannot go
+    out, `delivery` says so: the code is sent as soon as that changes, within its five minutes."""
 
     registration_id: Annotated[str, Field(pattern=UUID)]
+    delivery: Literal[Delivery.ON_ITS_WAY] | None = None
+
+
+class ResendBody(Body):
+    """Whose code did not arrive."""
+
+    registration_id: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class ResendAnswer(Answer):
+    """In `retry_after` seconds it may be sent again. `delivery` as in the answer to `register`."""
+
+    delivery: Literal[Delivery.ON_ITS_WAY] | None = None
+    retry_after: Annotated[int, Field(ge=0)]
 
 
 class VerifyBody(Body):
@@ -62,6 +78,7 @@ class RefreshBody(Body):
 @router.post(
     "/register",
     status_code=202,
+    response_model_exclude_none=True,
     summary="Begin to register; a code goes out by SMS",
     responses=problems(
         *BODY_CODES,
@@ -72,6 +89,7 @@ class RefreshBody(Body):
         "password_weak",
         "oidc_ticket_invalid",
         "too_many_requests",
+        "phone_unreachable",
         "code_not_sent",
         "overloaded",
     ),
@@ -84,10 +102,30 @@ async def register(body: RegisterBody, request: Request, parts: WithParts) -> Re
         credential = TicketHeld(body.oidc_ticket, browser)
     elif credential is None or body.oidc_ticket is not None:
         raise InvalidRequest("Give a password or an oidc_ticket, one of them")
-    id = await parts.identity.registration.register(
+    begun = await parts.identity.registration.register(
         body.phone, body.username, credential, address_of(request)
     )
-    return RegisterAnswer(registration_id=id)
+    return RegisterAnswer(registration_id=begun.id, delivery=_told(begun.delivery))
+
+
+@router.post(
+    "/register/resend",
+    status_code=202,
+    response_model_exclude_none=True,
+    summary="Send a new code; the one before no longer works",
+    responses=problems(
+        *BODY_CODES,
+        "code_expired",
+        "username_taken",
+        "too_many_requests",
+        "phone_unreachable",
+        "code_not_sent",
+    ),
+)
+async def resend(body: ResendBody, request: Request, parts: WithParts) -> ResendAnswer:
+    """The waits between two messages grow."""
+    begun = await parts.identity.registration.resend(body.registration_id, address_of(request))
+    return ResendAnswer(delivery=_told(begun.delivery), retry_after=begun.retry_after)
 
 
 @router.post(
@@ -178,3 +216,7 @@ async def logout(principal: SignedIn, parts: WithParts) -> Response:
     """Its tokens stop to work within a second, and a browser forgets its cookies."""
     await parts.identity.sessions.logout(principal.session)
     return signed_out(parts.cookies, Response(status_code=204))
+
+
+def _told(delivery: Delivery) -> Literal[Delivery.ON_ITS_WAY] | None:
+    return delivery if delivery is Delivery.ON_ITS_WAY else None

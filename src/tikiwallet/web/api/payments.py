@@ -13,10 +13,10 @@ from tikiwallet.ledger.history import Item, LegView
 from tikiwallet.ledger.proofs import prove, published_heads
 from tikiwallet.ledger.transactions import Kind, LegType
 from tikiwallet.money import BY_NUMBER
-from tikiwallet.payments.activity import Activity, Owner
+from tikiwallet.payments.activity import Owner
 from tikiwallet.web.api.bodies import UUID, WALLET_ID, Answer, MoneyAnswer, TransactionId, WalletId
 from tikiwallet.web.openapi import SIGNED_IN, TOKEN_CODES, problems
-from tikiwallet.web.parts import Parts, SignedIn, WithParts
+from tikiwallet.web.parts import SignedIn, WithParts
 
 router = APIRouter(prefix="/v1", tags=["payments"])
 
@@ -119,7 +119,7 @@ async def entries(
     if q is not None and "\0" in q:
         raise InvalidRequest("q must not hold NUL")
     facts = await parts.payments.own_wallet(principal.person, id)
-    page, owners = await Activity(parts.database, parts.ledger).entries(
+    page, owners = await parts.activity.entries(
         facts.id,
         limit=limit,
         cursor=cursor,
@@ -141,7 +141,7 @@ async def payment(
     id: Annotated[str, Path(pattern=UUID)], principal: SignedIn, parts: WithParts
 ) -> PaymentAnswer:
     """Whoever paid sees all of it, whoever was paid their own part."""
-    view, owners = await _activity(parts).payment(principal.person, _raw(id))
+    view, owners = await parts.activity.payment(principal.person, _raw(id))
     return PaymentAnswer(
         id=ids.write_uuid(view.id),
         kind=_kind_name(view.kind),
@@ -167,7 +167,7 @@ async def proof(
 ) -> dict[str, Any]:
     """An inclusion proof (RFC 9162) under a signed head; docs/audit.md says how it is checked.
     `leg` chooses one of several postings; left out, the first that the person may see."""
-    view, _ = await _activity(parts).payment(principal.person, _raw(id))
+    view, _ = await parts.activity.payment(principal.person, _raw(id))
     seen = [part.leg for part in view.legs]
     wanted = seen[0] if leg is None else leg
     if wanted not in seen:
@@ -189,10 +189,6 @@ async def heads(
     """Public: whoever keeps them can tell later whether the log was changed. `below` continues from
     the lowest number of the page before."""
     return await published_heads(parts.database, parts.settings.keys_dir, limit=limit, below=below)
-
-
-def _activity(parts: Parts) -> Activity:
-    return Activity(parts.database, parts.ledger)
 
 
 def _raw(id: str) -> bytes:

@@ -122,6 +122,7 @@ async def second_factor(
         "second_factor_unknown",
         "second_factor_unavailable",
         "too_many_requests",
+        "phone_unreachable",
         "code_not_sent",
     ),
 )

@@ -1,0 +1,80 @@
+"""Personal data at rest: phones and names sealed, and a keyed index by which a phone is found.
+
+The index is HMAC-SHA-256 under a key that is not in the database, so that whoever steals a backup
+cannot try out phone numbers, of which there are few. It tells only that two rows have one phone.
+"""
+
+import hmac
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tikiwallet.database.pool import AnyConnection
+from tikiwallet.identity.keys import ServerSecret, load_server_secret
+from tikiwallet.identity.sealing import SealedColumn, Sealing
+
+PERSON_PHONE: Final = SealedColumn("identity.person", "phone_sealed")
+PERSON_NAME: Final = SealedColumn("identity.person", "display_name_sealed")
+REGISTRATION_PHONE: Final = SealedColumn("identity.registration", "phone_sealed")
+SEALED: Final = (PERSON_PHONE, PERSON_NAME, REGISTRATION_PHONE)
+
+_ROWS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Seals, opens and indexes what identity keeps of people."""
+
+    sealing: Sealing = field(repr=False)
+    _index_key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, sealing: Sealing, secret: ServerSecret) -> Self:
+        """With the keys of one directory."""
+        return cls(sealing, secret.subkey("phone index"))
+
+    @classmethod
+    def load(cls, keys_dir: Path) -> Self:
+        """With the keys in `keys_dir`. Raises `KeyFileError`."""
+        return cls.of(Sealing(keys_dir), load_server_secret(keys_dir))
+
+    def phone_index(self, phone: str) -> bytes:
+        """32 bytes by which the row of a normalised phone is found."""
+        return hmac.digest(self._index_key, phone.encode(), "sha256")
+
+    def seal(self, column: SealedColumn, id: object, text: str) -> bytes:
+        """What to keep of `text` in the row `id`."""
+        return column.seal(self.sealing, id, text)
+
+    def open(self, column: SealedColumn, id: object, sealed: bytes) -> str:
+        """The text kept in the row `id`. Raises `SealBroken`."""
+        return column.open(self.sealing, id, sealed)
+
+
+async def seal_people(connection: AnyConnection, personal: Personal) -> None:
+    """The step of migration 0019: phones and names that stand in clear are sealed and indexed."""
+    after = 0
+    while rows := await connection.fetch(
+        f"""
+        SELECT id, phone, display_name FROM identity.person
+        WHERE id > $1 ORDER BY id LIMIT {_ROWS}
+        """,  # noqa: S608 - a number
+        after,
+    ):
+        await connection.executemany(
+            """
+            UPDATE identity.person
+            SET phone_sealed = $2, phone_index = $3, display_name_sealed = $4 WHERE id = $1
+            """,
+            [_sealed(row, personal) for row in rows],
+        )
+        after = rows[-1]["id"]
+
+
+def _sealed(row: Any, personal: Personal) -> tuple[int, bytes, bytes, bytes]:
+    return (
+        row["id"],
+        personal.seal(PERSON_PHONE, row["id"], row["phone"]),
+        personal.phone_index(row["phone"]),
+        personal.seal(PERSON_NAME, row["id"], row["display_name"]),
+    )
