@@ -1,5 +1,6 @@
 """Settings: defaults, and one clear line per mistake."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_everything_set() -> None:
         TIKIWALLET_HOT_ACCOUNTS="1000",
         TIKIWALLET_LEASE_MS="200",
         TIKIWALLET_LOG_LEVEL="DEBUG",
+        TIKIWALLET_TRUSTED_PROXIES="127.0.0.1, 10.1.0.0/16 fd00::/8",
     )
     assert settings.data_dir == Path("/srv/tiki")
     assert settings.keys_dir == Path("/srv/keys")
@@ -83,6 +85,11 @@ def test_everything_set() -> None:
     assert not settings.rate_limits
     assert (settings.hot_accounts, settings.lease_ms) == (1000, 200)
     assert settings.log_level == "debug"
+    assert settings.trusted_proxies == (
+        ip_network("127.0.0.1"),
+        ip_network("10.1.0.0/16"),
+        ip_network("fd00::/8"),
+    )
     assert "secret" not in repr(settings)
 
 
@@ -120,6 +127,14 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_PUBLIC_URL", "http://wallet.example.org", "must begin with https://"),
         ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
         ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
+        (
+            "TIKIWALLET_PUBLIC_URL",
+            "https://a.example",
+            "share its address: name it in TIKIWALLET_TR",
+        ),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, nginx", "nginx is no address or network"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/24", "10.0.0.1/24 is no address or network"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "::/0", "trusts everybody"),
         ("TIKIWALLET_DATABASE_URL", "postgresql://h:x/w", "a port that is not a number"),
         ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
         ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
@@ -135,6 +150,12 @@ def test_a_mistake_is_one_line(name: str, value: str, says: str) -> None:
 def test_all_mistakes_are_told_together() -> None:
     found = mistakes(TIKIWALLET_PORT="x", TIKIWALLET_LEASE_MS="x", TIKIWALLET_NOPE="x")
     assert len(found) == 3
+
+
+def test_a_refused_proxy_is_not_told_to_be_missing_as_well() -> None:
+    url = "https://wallet.example.org"
+    [line] = mistakes(TIKIWALLET_PUBLIC_URL=url, TIKIWALLET_TRUSTED_PROXIES="x")
+    assert line.startswith("TIKIWALLET_TRUSTED_PROXIES: x is no")
 
 
 def test_passwords_are_not_repeated_in_mistakes() -> None:

@@ -32,8 +32,11 @@ NAMES: Final = (
     "TIKIWALLET_PUBLIC_URL",
     "TIKIWALLET_RATE_LIMITS",
     "TIKIWALLET_REDIS_URL",
+    "TIKIWALLET_TRUSTED_PROXIES",
 )
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(Exception):
@@ -64,6 +67,7 @@ class Settings:
     cluster_wanted: bool | None = None
     issuers: tuple[Issuer, ...] = ()  # whose identities sign people in
     places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
 
     @property
     def embedded(self) -> bool:
@@ -108,6 +112,13 @@ class Settings:
             ):
                 if url is not None:
                     reader.refuse(f"{name} is set but TIKIWALLET_DATABASE_URL is not: set both")
+        public_url = reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}"
+        proxies = reader.networks("TIKIWALLET_TRUSTED_PROXIES")
+        if proxies == () and not is_loopback(urlsplit(public_url).hostname or ""):
+            reader.refuse(
+                f"TIKIWALLET_PUBLIC_URL={public_url} means a proxy in front, and all callers would "
+                "share its address: name it in TIKIWALLET_TRUSTED_PROXIES, like 127.0.0.1"
+            )
         settings = cls(
             data_dir=data_dir,
             keys_dir=reader.folder("TIKIWALLET_KEYS_DIR") or data_dir / "keys",
@@ -116,7 +127,8 @@ class Settings:
             ledger_database_url=ledger_url or database_url,
             migrate_url=migrate_url or database_url,
             redis_url=reader.redis("TIKIWALLET_REDIS_URL"),
-            public_url=reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}",
+            public_url=public_url,
+            trusted_proxies=proxies or (),
             rate_limits=reader.switch("TIKIWALLET_RATE_LIMITS", default=True),
             hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
             lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
@@ -224,6 +236,21 @@ class _Reader:
             self.refuse(f"{name}={value} is no file")
             return None
         return path
+
+    def networks(self, name: str) -> tuple[Network, ...] | None:
+        """Nothing when not set; None when what is set is refused."""
+        found: list[Network] = []
+        for written in (self.text(name) or "").replace(",", " ").split():
+            try:
+                network = ipaddress.ip_network(written)
+            except ValueError:
+                self.refuse(f"{name}: {written} is no address or network, like 10.0.0.0/24")
+                return None
+            if network.prefixlen == 0:
+                self.refuse(f"{name}: {written} trusts everybody: name your proxies only")
+                return None
+            found.append(network)
+        return tuple(found)
 
     def issuers(self, name: str) -> tuple[Issuer, ...]:
         path = self.file(name)

@@ -22,6 +22,7 @@ from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.devices import describe
 from tikiwallet.web.metrics import Latencies
+from tikiwallet.web.proxies import caller_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,12 @@ SignedIn = Annotated[Principal, Depends(person_of)]
 
 
 def address_of(request: Request) -> str | None:
-    """The address that a request came from; limits count by it."""
-    return None if request.client is None else request.client.host
+    """The address that a request came from, before the proxies of these settings; limits count by
+    it."""
+    parts: Parts = request.app.state.parts
+    peer = None if request.client is None else request.client.host
+    forwarded = request.headers.getlist("x-forwarded-for")
+    return caller_address(peer, forwarded, parts.settings.trusted_proxies)
 
 
 def device_of(request: Request) -> str:
