@@ -96,6 +96,8 @@ class Revocations:
 
     async def _open(self) -> asyncpg.Connection:
         connection = await self._connect()
+        # After a failover or a restore, transaction ids may begin again below what was seen.
+        self._horizon = None
         try:
             await connection.add_listener(_CHANNEL, self._on_notice)
             await self._ask(connection)
@@ -117,10 +119,16 @@ class Revocations:
                 await self._ask(self._connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
                 _log.warning("ended sessions cannot be followed: %s", type(e).__name__)
-                if self._connection is not None:
-                    self._connection.terminate()
-                    self._connection = None
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._start_over()
+            except Exception:  # were this to end, nobody would be signed in until a restart
+                _log.exception("ended sessions cannot be followed")
+                await self._start_over()
+
+    async def _start_over(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+        await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
