@@ -125,6 +125,9 @@ def _part(token: str, index: int, change: Callable[[dict[str, object]], object])
         lambda token: token + "x" * 5000,
         lambda token: token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB"),
         lambda token: ".".join([*token.split(".")[:2], ""]),
+        lambda token: token + "!",
+        lambda token: token[:-9] + "." + token[-9:],
+        lambda token: token[:-1] + chr(ord(token[-1]) + 1),  # the same bytes, written otherwise
         lambda token: _part(token, 1, lambda claims: claims.update(sub=ids.write_id("p", 1))),
         lambda token: _part(token, 1, lambda claims: claims.update(exp=1 << 40)),
         lambda token: _part(token, 1, lambda claims: claims.update(scope="person balances:read")),
@@ -249,3 +252,17 @@ def test_keys_dir_is_all_that_processes_share(tmp_path: Path, hand_clock: HandCl
     token = TokenIssuer(load_token_keys(tmp_path), ISSUER, hand_clock).for_person(PERSON, SESSION)
     other = TokenVerifier(load_token_keys(tmp_path), ISSUER, Known(), now=hand_clock)
     assert other.verify(f"Bearer {token}").person == PERSON
+
+
+def test_other_ways_to_write_a_header_are_not_remembered(
+    issuer: TokenIssuer, verifier: TokenVerifier
+) -> None:
+    token = issuer.for_person(PERSON, SESSION)
+    first = verifier.verify(f"Bearer {token}")
+    for written in ("Bearer  ", "BEARER ", "bearer ", " Bearer ", "\tBearer "):
+        for end in ("", " "):
+            assert verifier.verify(f"{written}{token}{end}") == first
+    assert verifier.verify(f"Bearer {token} ") == first
+    assert len(verifier) == 1
+    assert verifier.verify(f"Bearer {token}".encode()) == first
+    assert len(verifier) == 2

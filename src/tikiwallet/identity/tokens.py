@@ -1,5 +1,6 @@
 """Access tokens: signed JWTs, made by `TokenIssuer`, checked and remembered by `TokenVerifier`."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ PERSON_SCOPE: Final = "person"
 SERVICE_SCOPES: Final = frozenset({"balances:read"})
 
 _LONGEST = 4096
+# The one way to write a token. Base64's unused bits, and what decoders skip, would let the same
+# signature be sent in any number of ways.
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]", re.ASCII)
+_PREFIXES = ("Bearer ", b"Bearer ")
 _SKEW_SECONDS = 60
 _REQUIRED = ["iss", "sub", "sid", "iat", "exp", "jti", "scope"]
 _SECOND = 1_000_000
@@ -117,8 +122,10 @@ class TokenIssuer:
 class TokenVerifier:
     """Checks `Authorization` headers; remembers up to `remembered` of them.
 
-    A header seen before costs one look-up and three comparisons. Memory is two generations: what
-    is in use moves to the young one, and the old one is dropped whole when the young one is full.
+    A header seen before costs one look-up and three comparisons. Only `Bearer`, one space and the
+    token are remembered: other ways to write the same header would fill the memory. It is two
+    generations: what is in use moves to the young one, and the old one is dropped whole when the
+    young one is full.
     """
 
     def __init__(
@@ -158,8 +165,11 @@ class TokenVerifier:
 
     def _verify_unremembered(self, raw: str | bytes) -> Principal:
         principal = self._old.pop(raw, None) or self._young.pop(raw, None)
+        exact = True
         if principal is None:
-            principal = self._read(raw)
+            token = _token_of(raw)
+            exact = raw[:7] in _PREFIXES and len(raw) == 7 + len(token)
+            principal = self._read(token)
         now = self._now()
         if now >= principal.expires_at:
             raise TokenExpired
@@ -167,14 +177,15 @@ class TokenVerifier:
             raise TokenRevoked
         if now >= self._revocations.fresh_until:
             raise SignInUnavailable
+        if not exact:
+            return principal
         if len(self._young) >= self._generation:
             self._old = self._young
             self._young = {}
         self._young[raw] = principal
         return principal
 
-    def _read(self, raw: str | bytes) -> Principal:
-        token = _token_of(raw)
+    def _read(self, token: str) -> Principal:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.verifying.get(kid) if isinstance(kid, str) else None
@@ -229,6 +240,6 @@ def _token_of(raw: str | bytes) -> str:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing
-    if not token.isascii():
+    if not _FORM.fullmatch(token):
         raise TokenInvalid
     return token
