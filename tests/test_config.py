@@ -93,6 +93,13 @@ def test_everything_set() -> None:
     assert "secret" not in repr(settings)
 
 
+def test_the_sandbox_is_for_this_machine_only() -> None:
+    assert read(TIKIWALLET_PUBLIC_URL="http://127.0.0.1:8000").sandbox
+    assert not read(
+        TIKIWALLET_PUBLIC_URL="https://staging.example.org", TIKIWALLET_TRUSTED_PROXIES="::1"
+    ).sandbox
+
+
 def test_one_url_serves_all_roles() -> None:
     url = "postgresql://tiki@db/tikiwallet"
     settings = read(TIKIWALLET_DATABASE_URL=url)

@@ -84,8 +84,9 @@ class Settings:
 
     @property
     def sandbox(self) -> bool:
-        """Whether no real provider is set and nobody but this machine can connect."""
-        return is_loopback(self.host)
+        """Whether no real provider is set and this installation is for nobody but this machine:
+        it listens on loopback, as behind a proxy too, and is known by a name of loopback."""
+        return is_loopback(self.host) and is_loopback(urlsplit(self.public_url).hostname or "")
 
     @property
     def ledger_socket(self) -> Path:
