@@ -152,7 +152,7 @@ async def test_a_new_process_knows_what_ended_before(
     assert other.fresh_until == 0
     await other.start()
     assert set(other.revoked) == {session}
-    assert other.fresh_until > clock.now_us()
+    assert other.fresh_until > clock.boot_seconds()
     await other.stop()
     assert other.fresh_until == 0
 
@@ -194,10 +194,10 @@ async def test_cut_off_it_stops_to_vouch(database_urls: DatabaseUrls) -> None:
     reachable = False
     opened[0].terminate()
     before = other.fresh_until
-    assert before <= clock.now_us() + revocations.GRACE_US
+    assert before <= clock.boot_seconds() + revocations.GRACE_SECONDS
     # Several attempts to ask, none of which may make what is known look fresh.
     await until(lambda: attempts > 3, 5)
-    assert other.fresh_until <= before + 1_000_000
+    assert other.fresh_until <= before + 1
     stale = other.fresh_until
     reachable = True
     await until(lambda: other.fresh_until > stale, 5)

@@ -83,8 +83,9 @@ class RevokedSessions(Protocol):
         ...
 
     @property
-    def fresh_until(self) -> int:
-        """Until when `revoked` may be relied on, in microseconds since 1970."""
+    def fresh_until(self) -> float:
+        """Until when `revoked` may be relied on, as `clock.boot_seconds` tells time: the wall clock
+        may be set back."""
         ...
 
 
@@ -135,8 +136,10 @@ class TokenVerifier:
         revocations: RevokedSessions,
         remembered: int = 100_000,
         now: Callable[[], int] = clock.now_us,
+        boot: Callable[[], float] = clock.boot_seconds,
     ) -> None:
         self._keys = keys
+        self._boot = boot
         self._issuer = issuer
         self._revocations = revocations
         self._generation = max(1, remembered // 2)
@@ -150,12 +153,11 @@ class TokenVerifier:
         not heard of ended sessions for too long."""
         principal = self._young.get(raw)
         if principal is not None:
-            now = self._now()
             revocations = self._revocations
             if (
-                now < principal.expires_at
+                self._now() < principal.expires_at
                 and principal.session not in revocations.revoked
-                and now < revocations.fresh_until
+                and self._boot() < revocations.fresh_until
             ):
                 return principal
         return self._verify_unremembered(raw)
@@ -170,12 +172,11 @@ class TokenVerifier:
             token = _token_of(raw)
             exact = raw[:7] in _PREFIXES and len(raw) == 7 + len(token)
             principal = self._read(token)
-        now = self._now()
-        if now >= principal.expires_at:
+        if self._now() >= principal.expires_at:
             raise TokenExpired
         if principal.session in self._revocations.revoked:
             raise TokenRevoked
-        if now >= self._revocations.fresh_until:
+        if self._boot() >= self._revocations.fresh_until:
             raise SignInUnavailable
         if not exact:
             return principal
