@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tikiwallet.config import Settings, SettingsError, database_hosts, default_data_dir
+from tikiwallet.identity.relying_party import RelyingParty
 
 
 def mistakes(**env: str) -> list[str]:
@@ -139,6 +140,7 @@ def test_nothing_means_not_set() -> None:
             "https://a.example",
             "share its address: name it in TIKIWALLET_TR",
         ),
+        ("TIKIWALLET_PUBLIC_URL", "https://wallet..example", "is no name of a host"),
         ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, nginx", "nginx is no address or network"),
         ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/24", "10.0.0.1/24 is no address or network"),
         ("TIKIWALLET_TRUSTED_PROXIES", "::/0", "trusts everybody"),
@@ -175,6 +177,22 @@ def test_passwords_are_not_repeated_in_mistakes() -> None:
 )
 def test_loopback_needs_no_https(url: str) -> None:
     assert read(TIKIWALLET_PUBLIC_URL=url).public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Wallet.Example.org:443/", "https://wallet.example.org"),
+        ("HTTPS://wallet.example.org:8443", "https://wallet.example.org:8443"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[2001:DB8::7]", "https://[2001:db8::7]"),
+        ("http://LOCALHOST:80", "http://localhost"),
+    ],
+)
+def test_the_public_address_is_written_as_browsers_do(url: str, origin: str) -> None:
+    settings = read(TIKIWALLET_PUBLIC_URL=url, TIKIWALLET_TRUSTED_PROXIES="127.0.0.1")
+    assert settings.public_url == origin
+    assert RelyingParty.of(origin).origin == origin
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _origin(parts: SplitResult) -> str:
+    """A URL's origin as browsers write it; pages' calls are compared with that. Raises
+    UnicodeError."""
+    host = (parts.hostname or "").encode("idna").decode()
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{shown}" + ("" if parts.port in (None, usual) else f":{parts.port}")
+
+
 class _Reader:
     """Reads single variables and collects what is wrong with them."""
 
@@ -322,7 +331,11 @@ class _Reader:
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             self.refuse(f"{name} must begin with https:// because {parts.hostname} is not loopback")
             return None
-        return f"{parts.scheme}://{parts.netloc}"
+        try:
+            return _origin(parts)
+        except UnicodeError:
+            self.refuse(f"{name}: {parts.hostname} is no name of a host")
+            return None
 
     @staticmethod
     def _split(value: str) -> SplitResult | None:
