@@ -1,10 +1,12 @@
 """Settings: defaults, and one clear line per mistake."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from tikiwallet.config import Settings, SettingsError, database_hosts, default_data_dir
+from tikiwallet.identity.relying_party import RelyingParty
 
 
 def mistakes(**env: str) -> list[str]:
@@ -74,6 +76,7 @@ def test_everything_set() -> None:
         TIKIWALLET_HOT_ACCOUNTS="1000",
         TIKIWALLET_LEASE_MS="200",
         TIKIWALLET_LOG_LEVEL="DEBUG",
+        TIKIWALLET_TRUSTED_PROXIES="127.0.0.1, 10.1.0.0/16 fd00::/8",
     )
     assert settings.data_dir == Path("/srv/tiki")
     assert settings.keys_dir == Path("/srv/keys")
@@ -83,7 +86,19 @@ def test_everything_set() -> None:
     assert not settings.rate_limits
     assert (settings.hot_accounts, settings.lease_ms) == (1000, 200)
     assert settings.log_level == "debug"
+    assert settings.trusted_proxies == (
+        ip_network("127.0.0.1"),
+        ip_network("10.1.0.0/16"),
+        ip_network("fd00::/8"),
+    )
     assert "secret" not in repr(settings)
+
+
+def test_the_sandbox_is_for_this_machine_only() -> None:
+    assert read(TIKIWALLET_PUBLIC_URL="http://127.0.0.1:8000").sandbox
+    assert not read(
+        TIKIWALLET_PUBLIC_URL="https://staging.example.org", TIKIWALLET_TRUSTED_PROXIES="::1"
+    ).sandbox
 
 
 def test_one_url_serves_all_roles() -> None:
@@ -120,9 +135,16 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_PUBLIC_URL", "http://wallet.example.org", "must begin with https://"),
         ("TIKIWALLET_PUBLIC_URL", "https://wallet.example.org/app", "scheme, host and port only"),
         ("TIKIWALLET_PUBLIC_URL", "https://a:99999", "must look like https://"),
+        (
+            "TIKIWALLET_PUBLIC_URL",
+            "https://a.example",
+            "share its address: name it in TIKIWALLET_TR",
+        ),
+        ("TIKIWALLET_PUBLIC_URL", "https://wallet..example", "is no name of a host"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, nginx", "nginx is no address or network"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/24", "10.0.0.1/24 is no address or network"),
+        ("TIKIWALLET_TRUSTED_PROXIES", "::/0", "trusts everybody"),
         ("TIKIWALLET_DATABASE_URL", "postgresql://h:x/w", "a port that is not a number"),
-        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1, proxy", "holds proxy: list addresses"),
-        ("TIKIWALLET_TRUSTED_PROXIES", "10.0.0.1/8", "holds 10.0.0.1/8"),
         ("TIKIWALLET_DATA_DIR", "/dev/null", "is a file: give the path of a folder"),
         ("TIKIWALLET_DATA_DIR", "~no-such-person-here/x", "a home folder that does not exist"),
     ],
@@ -132,12 +154,6 @@ def test_a_mistake_is_one_line(name: str, value: str, says: str) -> None:
     assert says in line
     assert "\n" not in line
     assert name in line
-
-
-def test_trusted_proxies() -> None:
-    assert read().trusted_proxies == ()
-    settings = read(TIKIWALLET_TRUSTED_PROXIES=" 127.0.0.1,10.0.0.0/8 , ::1,")
-    assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1")
 
 
 TWILIO = {
@@ -189,6 +205,12 @@ def test_all_mistakes_are_told_together() -> None:
     assert len(found) == 3
 
 
+def test_a_refused_proxy_is_not_told_to_be_missing_as_well() -> None:
+    url = "https://wallet.example.org"
+    [line] = mistakes(TIKIWALLET_PUBLIC_URL=url, TIKIWALLET_TRUSTED_PROXIES="x")
+    assert line.startswith("TIKIWALLET_TRUSTED_PROXIES: x is no")
+
+
 def test_passwords_are_not_repeated_in_mistakes() -> None:
     [line] = mistakes(TIKIWALLET_DATABASE_URL="postgre://a:hunter2@h/d")
     assert "hunter2" not in line
@@ -199,6 +221,22 @@ def test_passwords_are_not_repeated_in_mistakes() -> None:
 )
 def test_loopback_needs_no_https(url: str) -> None:
     assert read(TIKIWALLET_PUBLIC_URL=url).public_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Wallet.Example.org:443/", "https://wallet.example.org"),
+        ("HTTPS://wallet.example.org:8443", "https://wallet.example.org:8443"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[2001:DB8::7]", "https://[2001:db8::7]"),
+        ("http://LOCALHOST:80", "http://localhost"),
+    ],
+)
+def test_the_public_address_is_written_as_browsers_do(url: str, origin: str) -> None:
+    settings = read(TIKIWALLET_PUBLIC_URL=url, TIKIWALLET_TRUSTED_PROXIES="127.0.0.1")
+    assert settings.public_url == origin
+    assert RelyingParty.of(origin).origin == origin
 
 
 @pytest.mark.parametrize(

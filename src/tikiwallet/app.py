@@ -308,6 +308,8 @@ def _build(
         identity.people,
         identity.pins,
         identity.confirmations,
+        memos,
+        load_server_secret(settings.keys_dir).subkey("payment digest"),
         Budget(enabled=settings.rate_limits),
     )
     latencies = Latencies()

@@ -41,6 +41,8 @@ NAMES: Final = (
 )
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 _TWILIO_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}", re.ASCII)
 # A number, a short code, a messaging service, or a name of letters and digits.
@@ -87,7 +89,7 @@ class Settings:
     cluster_wanted: bool | None = None
     issuers: tuple[Issuer, ...] = ()  # whose identities sign people in
     places_file: Path | None = None  # in MaxMind's format; says roughly where addresses are
-    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For says where a request comes from
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     twilio: TwilioSettings | None = None  # none: messages stay in the sandbox's inbox
 
     @property
@@ -105,8 +107,10 @@ class Settings:
 
     @property
     def sandbox(self) -> bool:
-        """Whether no real provider is set and nobody but this machine can connect."""
-        return self.twilio is None and is_loopback(self.host)
+        """Whether no real provider is set and this installation is for nobody but this machine:
+        it listens on loopback, as behind a proxy too, and is known by a name of loopback."""
+        known_here = is_loopback(urlsplit(self.public_url).hostname or "")
+        return self.twilio is None and is_loopback(self.host) and known_here
 
     @property
     def ledger_socket(self) -> Path:
@@ -139,6 +143,13 @@ class Settings:
             reader.refuse(
                 "TIKIWALLET_RATE_LIMITS=off is for load tests: messages by Twilio need them on"
             )
+        public_url = reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}"
+        proxies = reader.networks("TIKIWALLET_TRUSTED_PROXIES")
+        if proxies == () and not is_loopback(urlsplit(public_url).hostname or ""):
+            reader.refuse(
+                f"TIKIWALLET_PUBLIC_URL={public_url} means a proxy in front, and all callers would "
+                "share its address: name it in TIKIWALLET_TRUSTED_PROXIES, like 127.0.0.1"
+            )
         settings = cls(
             data_dir=data_dir,
             keys_dir=reader.folder("TIKIWALLET_KEYS_DIR") or data_dir / "keys",
@@ -147,7 +158,8 @@ class Settings:
             ledger_database_url=ledger_url or database_url,
             migrate_url=migrate_url or database_url,
             redis_url=reader.redis("TIKIWALLET_REDIS_URL"),
-            public_url=reader.public_url("TIKIWALLET_PUBLIC_URL") or f"http://localhost:{port}",
+            public_url=public_url,
+            trusted_proxies=proxies or (),
             rate_limits=rate_limits,
             hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
             lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
@@ -157,7 +169,6 @@ class Settings:
             issuers=reader.issuers("TIKIWALLET_OIDC_FILE"),
             places_file=reader.file("TIKIWALLET_PLACES_FILE"),
             log_level=reader.choice("TIKIWALLET_LOG_LEVEL", "info", LOG_LEVELS),
-            trusted_proxies=reader.networks("TIKIWALLET_TRUSTED_PROXIES"),
             twilio=twilio,
         )
         if reader.mistakes:
@@ -211,6 +222,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _origin(parts: SplitResult) -> str:
+    """A URL's origin as browsers write it; pages' calls are compared with that. Raises
+    UnicodeError."""
+    host = (parts.hostname or "").encode("idna").decode()
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{shown}" + ("" if parts.port in (None, usual) else f":{parts.port}")
+
+
 class _Reader:
     """Reads single variables and collects what is wrong with them."""
 
@@ -257,6 +277,21 @@ class _Reader:
             self.refuse(f"{name}={value} is no file")
             return None
         return path
+
+    def networks(self, name: str) -> tuple[Network, ...] | None:
+        """Nothing when not set; None when what is set is refused."""
+        found: list[Network] = []
+        for written in (self.text(name) or "").replace(",", " ").split():
+            try:
+                network = ipaddress.ip_network(written)
+            except ValueError:
+                self.refuse(f"{name}: {written} is no address or network, like 10.0.0.0/24")
+                return None
+            if network.prefixlen == 0:
+                self.refuse(f"{name}: {written} trusts everybody: name your proxies only")
+                return None
+            found.append(network)
+        return tuple(found)
 
     def issuers(self, name: str) -> tuple[Issuer, ...]:
         path = self.file(name)
@@ -313,16 +348,6 @@ class _Reader:
             return None
         return value
 
-    def networks(self, name: str) -> tuple[str, ...]:
-        parts = [part.strip() for part in (self.text(name) or "").split(",") if part.strip()]
-        for part in parts:
-            try:
-                ipaddress.ip_network(part)
-            except ValueError:
-                self.refuse(f"{name} holds {part}: list addresses or networks, like 10.0.0.0/8")
-                return ()
-        return tuple(parts)
-
     def twilio(self) -> TwilioSettings | None:
         names = [f"TIKIWALLET_TWILIO_{name}" for name in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM")]
         sid, token, sender = (self.text(name) for name in names)
@@ -363,7 +388,11 @@ class _Reader:
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             self.refuse(f"{name} must begin with https:// because {parts.hostname} is not loopback")
             return None
-        return f"{parts.scheme}://{parts.netloc}"
+        try:
+            return _origin(parts)
+        except UnicodeError:
+            self.refuse(f"{name}: {parts.hostname} is no name of a host")
+            return None
 
     @staticmethod
     def _split(value: str) -> SplitResult | None:

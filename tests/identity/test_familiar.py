@@ -1,12 +1,20 @@
 """Lockouts that cannot be used against the owner."""
 
+from dataclasses import replace
+
 import pytest
 from tests.identity.hand_clock import HandClock
 from tests.identity.sign_up import PASSWORD, code_for, sign_up
 
 from tikiwallet.database.pool import Database
+from tikiwallet.identity import sessions
 from tikiwallet.identity.familiar import KEEP
-from tikiwallet.identity.limits import LOGINS_PER_PHONE, LOGINS_PER_PHONE_DAY, TooManyRequests
+from tikiwallet.identity.limits import (
+    LOGINS_PER_ADDRESS,
+    LOGINS_PER_PHONE,
+    LOGINS_PER_PHONE_DAY,
+    TooManyRequests,
+)
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.sessions import InvalidCredentials
 from tikiwallet.notify.inbox import SandboxInbox
@@ -92,3 +100,14 @@ async def test_an_ipv6_network_is_one_place(identity: Identity, inbox: SandboxIn
     await identity.sessions.login(ANA, PASSWORD, "2001:db8::ffff:2")
     with pytest.raises(TooManyRequests):
         await identity.sessions.login(ANA, PASSWORD, "2001:db8:0:1::1")
+
+
+async def test_right_sign_ins_do_not_count_against_an_address(
+    at_home: None, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "LOGINS_PER_ADDRESS", replace(LOGINS_PER_ADDRESS, most=2))
+    for _ in range(3):  # people of one household
+        await identity.sessions.login(ANA, PASSWORD, HOME)
+    await guess(identity, HOME, 2)
+    with pytest.raises(TooManyRequests):
+        await identity.sessions.login(ANA, PASSWORD, HOME)

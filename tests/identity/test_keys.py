@@ -37,7 +37,7 @@ print(kid, hashlib.sha256(load_server_secret(keys_dir).secret).hexdigest())
 
 class NothingRevoked:
     revoked: dict[bytes, int]
-    fresh_until = 1 << 62
+    fresh_until = float("inf")
 
     def __init__(self) -> None:
         self.revoked = {}

@@ -27,6 +27,7 @@ from tikiwallet.identity.tokens import (
 ISSUER = "https://wallet.example"
 PERSON = 1234567890123
 SESSION = ids.new_uuid7()
+BOOT = 1_000.0  # what the clock that nobody sets stands at
 
 
 class Known:
@@ -34,7 +35,7 @@ class Known:
 
     def __init__(self) -> None:
         self.revoked: dict[bytes, int] = {}
-        self.fresh_until = 1 << 62
+        self.fresh_until = float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def issuer(keys: TokenKeys, hand_clock: HandClock) -> TokenIssuer:
 
 @pytest.fixture
 def verifier(keys: TokenKeys, known: Known, hand_clock: HandClock) -> TokenVerifier:
-    return TokenVerifier(keys, ISSUER, known, remembered=8, now=hand_clock)
+    return TokenVerifier(keys, ISSUER, known, remembered=8, now=hand_clock, boot=lambda: BOOT)
 
 
 def test_a_person(issuer: TokenIssuer, verifier: TokenVerifier, hand_clock: HandClock) -> None:
@@ -125,6 +126,9 @@ def _part(token: str, index: int, change: Callable[[dict[str, object]], object])
         lambda token: token + "x" * 5000,
         lambda token: token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB"),
         lambda token: ".".join([*token.split(".")[:2], ""]),
+        lambda token: token + "!",
+        lambda token: token[:-9] + "." + token[-9:],
+        lambda token: token[:-1] + chr(ord(token[-1]) + 1),  # the same bytes, written otherwise
         lambda token: _part(token, 1, lambda claims: claims.update(sub=ids.write_id("p", 1))),
         lambda token: _part(token, 1, lambda claims: claims.update(exp=1 << 40)),
         lambda token: _part(token, 1, lambda claims: claims.update(scope="person balances:read")),
@@ -227,10 +231,11 @@ def test_cut_off_from_news_of_ended_sessions(
     header = "Bearer " + issuer.for_person(PERSON, SESSION)
     if seen_before:
         verifier.verify(header)
-    known.fresh_until = hand_clock()
+    known.fresh_until = BOOT
+    hand_clock.advance(-30)  # setting the wall clock back makes nothing fresh
     with pytest.raises(SignInUnavailable):
         verifier.verify(header)
-    known.fresh_until += 1
+    known.fresh_until += 0.1
     verifier.verify(header)
 
 
@@ -249,3 +254,17 @@ def test_keys_dir_is_all_that_processes_share(tmp_path: Path, hand_clock: HandCl
     token = TokenIssuer(load_token_keys(tmp_path), ISSUER, hand_clock).for_person(PERSON, SESSION)
     other = TokenVerifier(load_token_keys(tmp_path), ISSUER, Known(), now=hand_clock)
     assert other.verify(f"Bearer {token}").person == PERSON
+
+
+def test_other_ways_to_write_a_header_are_not_remembered(
+    issuer: TokenIssuer, verifier: TokenVerifier
+) -> None:
+    token = issuer.for_person(PERSON, SESSION)
+    first = verifier.verify(f"Bearer {token}")
+    for written in ("Bearer  ", "BEARER ", "bearer ", " Bearer ", "\tBearer "):
+        for end in ("", " "):
+            assert verifier.verify(f"{written}{token}{end}") == first
+    assert verifier.verify(f"Bearer {token} ") == first
+    assert len(verifier) == 1
+    assert verifier.verify(f"Bearer {token}".encode()) == first
+    assert len(verifier) == 2

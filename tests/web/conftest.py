@@ -104,6 +104,8 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.people,
             identity.pins,
             identity.confirmations,
+            memos,
+            b"digest key of tests",
         ),
         activity=activity,
         notes=Notes(

@@ -108,6 +108,23 @@ class TestMe:
         assert (await put(pin="739164", current_pin="482915")).status_code == 204
         assert (await mei.call("GET", "/v1/me")).json()["pin_set"]
 
+    async def test_the_first_pin_needs_a_fresh_sign_in(self, web: Web, mei: Caller) -> None:
+        await web.parts.database.execute(
+            "UPDATE identity.session SET created_at = created_at - interval '11 minutes'"
+        )
+        first = {"pin": "482915"}
+        for body in (first, {**first, "current_pin": "739164"}):
+            refused = await mei.call("PUT", "/v1/me/pin", body)
+            assert code_of(refused) == (403, "reauthentication_required")
+        assert not (await mei.call("GET", "/v1/me")).json()["pin_set"]
+        confirmed = await mei.call("POST", "/v1/auth/reauthenticate", {"password": PASSWORD})
+        assert confirmed.status_code == 204
+        assert (await mei.call("PUT", "/v1/me/pin", first)).status_code == 204
+        await web.parts.database.execute("DELETE FROM identity.confirmation")
+        # Changing it is the PIN's own matter.
+        changed = await mei.call("PUT", "/v1/me/pin", {"pin": "739164", "current_pin": "482915"})
+        assert changed.status_code == 204
+
     async def test_names(self, web: Web, mei: Caller) -> None:
         ravi = await web.sign_up(*RAVI)
         wallet = await ravi.wallet()
@@ -258,6 +275,11 @@ class TestDev:
     @pytest.mark.parametrize("host", ["wallet.example.org", "10.0.0.1:8000", "[bad", ""])
     async def test_only_under_this_machines_own_name(self, web: Web, host: str) -> None:
         answer = await web.http.get("/dev/inbox?phone=%2B6591234567", headers={"host": host})
+        assert code_of(answer) == (404, "not_found")
+
+    @pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "via"])
+    async def test_not_through_a_proxy(self, web: Web, name: str) -> None:
+        answer = await web.http.get("/dev/inbox?phone=%2B6591234567", headers={name: "x"})
         assert code_of(answer) == (404, "not_found")
 
     async def test_unknown_challenges(self, web: Web) -> None:

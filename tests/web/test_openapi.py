@@ -1,8 +1,10 @@
 """The OpenAPI document and the page made from it."""
 
 import dataclasses
+from typing import Any
 
 import httpx
+import pytest
 from tests.web.conftest import Web
 
 from tikiwallet.web.application import build_application
@@ -92,8 +94,12 @@ async def test_the_page_needs_nothing_from_elsewhere(web: Web) -> None:
     assert "https://" not in answer.text
 
 
-async def test_off_the_sandbox_there_is_no_dev(web: Web) -> None:
-    settings = dataclasses.replace(web.parts.settings, host="0.0.0.0")  # noqa: S104
+@pytest.mark.parametrize(
+    "change",
+    [{"host": "0.0.0.0"}, {"public_url": "https://staging.example.org"}],  # noqa: S104
+)
+async def test_off_the_sandbox_there_is_no_dev(web: Web, change: dict[str, Any]) -> None:
+    settings = dataclasses.replace(web.parts.settings, **change)
     parts = dataclasses.replace(web.parts, settings=settings)
     transport = httpx.ASGITransport(build_application(parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:

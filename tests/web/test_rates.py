@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
+from ipaddress import ip_network
 
 import httpx
 import pytest
@@ -44,7 +45,8 @@ async def open_limited(web: Web) -> AsyncIterator[Open]:
     opened: list[httpx.AsyncClient] = []
 
     def client(address: str = "192.0.2.1", proxies: tuple[str, ...] = ()) -> httpx.AsyncClient:
-        settings = dataclasses.replace(web.parts.settings, trusted_proxies=proxies)
+        networks = tuple(ip_network(proxy) for proxy in proxies)
+        settings = dataclasses.replace(web.parts.settings, trusted_proxies=networks)
         parts = dataclasses.replace(web.parts, rates=counters, settings=settings)
         transport = httpx.ASGITransport(build_application(parts), client=(address, 1))
         made = httpx.AsyncClient(transport=transport, base_url=web.parts.settings.public_url)

@@ -3,7 +3,8 @@
 Whoever ends a session adds a row and notifies in one database transaction. Every process listens
 on a connection of its own and, whether notified or not, asks for new rows every half second. The
 database's own transaction ids say what is new, so that nothing depends on anybody's clock. A
-process that cannot ask for some seconds stops to vouch for sign-ins (`fresh_until`).
+process that cannot ask for some seconds, on a clock that nobody sets, stops to vouch for sign-ins
+(`fresh_until`).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from tikiwallet.database.pool import AnyConnection
 
 POLL_SECONDS = 0.5
 # How long a process cut off from the database still accepts what it knew.
-GRACE_US = 5_000_000
+GRACE_SECONDS = 5.0
 
 _CHANNEL = "identity_revocation"
 _QUERY_SECONDS = 2.0
@@ -55,18 +56,25 @@ async def record(connection: AnyConnection, session: bytes, until: datetime) -> 
 
 
 class Revocations:
-    """Follows ended sessions. `connect` opens an unpooled connection as the application."""
+    """Follows ended sessions. `connect` opens an unpooled connection as the application; `boot` is
+    the clock of `fresh_until`."""
 
-    def __init__(self, connect: Connect, now: Callable[[], int] = clock.now_us) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        now: Callable[[], int] = clock.now_us,
+        boot: Callable[[], float] = clock.boot_seconds,
+    ) -> None:
         self._connect = connect
         self._now = now
+        self._boot = boot
         self._revoked: dict[bytes, int] = {}
         self._horizon: str | None = None
         self._news = asyncio.Event()
         self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
         self._dropped_at = 0
-        self.fresh_until = 0
+        self.fresh_until = 0.0
 
     @property
     def revoked(self) -> Mapping[bytes, int]:
@@ -92,10 +100,12 @@ class Revocations:
         connection, self._connection = self._connection, None
         if connection is not None:
             await _close(connection)
-        self.fresh_until = 0
+        self.fresh_until = 0.0
 
     async def _open(self) -> asyncpg.Connection:
         connection = await self._connect()
+        # After a failover or a restore, transaction ids may begin again below what was seen.
+        self._horizon = None
         try:
             await connection.add_listener(_CHANNEL, self._on_notice)
             await self._ask(connection)
@@ -117,10 +127,16 @@ class Revocations:
                 await self._ask(self._connection)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
                 _log.warning("ended sessions cannot be followed: %s", type(e).__name__)
-                if self._connection is not None:
-                    self._connection.terminate()
-                    self._connection = None
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._start_over()
+            except Exception:  # were this to end, nobody would be signed in until a restart
+                _log.exception("ended sessions cannot be followed")
+                await self._start_over()
+
+    async def _start_over(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+        await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -129,7 +145,7 @@ class Revocations:
         self._news.clear()
 
     async def _ask(self, connection: asyncpg.Connection) -> None:
-        asked = self._now()
+        asked, asked_boot = self._now(), self._boot()
         if self._horizon is None:
             rows = await connection.fetch(_START, clock.from_us(asked), timeout=_QUERY_SECONDS)
         else:
@@ -138,7 +154,7 @@ class Revocations:
             if row["session"] is not None:
                 self._revoked[row["session"].bytes] = clock.to_us(row["until"])
         self._horizon = str(rows[0]["horizon"])
-        self.fresh_until = asked + GRACE_US
+        self.fresh_until = asked_boot + GRACE_SECONDS
         if asked >= self._dropped_at + _DROP_US:
             self._drop_run_out(asked)
 

@@ -170,6 +170,8 @@ class Sessions:
         person: int = row["id"]
         await self._limits.forget(LOGINS_PER_PHONE, subject)
         await self._limits.give_back(LOGINS_PER_PHONE_DAY, subject)
+        if address is not None:  # many honest people share one
+            await self._limits.give_back(LOGINS_PER_ADDRESS, address_subject(address))
         if encoded is not None and self._passwords.is_outdated(encoded):
             await self._renew_hash(person, encoded, password)
         tokens = await self.admit(person, address=address, device=device)

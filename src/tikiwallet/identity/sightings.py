@@ -48,7 +48,7 @@ class Sightings:
             await self._database.execute(
                 _WRITE, [ids.write_uuid(one) for one in seen], clock.from_us(self._now())
             )
-        except (Unavailable, asyncpg.PostgresError):
+        except Exception:
             self._seen |= seen
             raise
 
@@ -73,3 +73,5 @@ class Sightings:
                 await self.write()
             except (Unavailable, asyncpg.PostgresError) as error:
                 _log.info("last uses of sessions wait", error=type(error).__name__)
+            except Exception:  # this task must not end
+                _log.exception("last uses of sessions wait")

@@ -1,5 +1,6 @@
 """Access tokens: signed JWTs, made by `TokenIssuer`, checked and remembered by `TokenVerifier`."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ PERSON_SCOPE: Final = "person"
 SERVICE_SCOPES: Final = frozenset({"balances:read"})
 
 _LONGEST = 4096
+# The one way to write a token. Base64's unused bits, and what decoders skip, would let the same
+# signature be sent in any number of ways.
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]", re.ASCII)
+_PREFIXES = ("Bearer ", b"Bearer ")
 _SKEW_SECONDS = 60
 _REQUIRED = ["iss", "sub", "sid", "iat", "exp", "jti", "scope"]
 _SECOND = 1_000_000
@@ -78,8 +83,9 @@ class RevokedSessions(Protocol):
         ...
 
     @property
-    def fresh_until(self) -> int:
-        """Until when `revoked` may be relied on, in microseconds since 1970."""
+    def fresh_until(self) -> float:
+        """Until when `revoked` may be relied on, as `clock.boot_seconds` tells time: the wall clock
+        may be set back."""
         ...
 
 
@@ -117,8 +123,10 @@ class TokenIssuer:
 class TokenVerifier:
     """Checks `Authorization` headers; remembers up to `remembered` of them.
 
-    A header seen before costs one look-up and three comparisons. Memory is two generations: what
-    is in use moves to the young one, and the old one is dropped whole when the young one is full.
+    A header seen before costs one look-up and three comparisons. Only `Bearer`, one space and the
+    token are remembered: other ways to write the same header would fill the memory. It is two
+    generations: what is in use moves to the young one, and the old one is dropped whole when the
+    young one is full.
     """
 
     def __init__(
@@ -128,8 +136,10 @@ class TokenVerifier:
         revocations: RevokedSessions,
         remembered: int = 100_000,
         now: Callable[[], int] = clock.now_us,
+        boot: Callable[[], float] = clock.boot_seconds,
     ) -> None:
         self._keys = keys
+        self._boot = boot
         self._issuer = issuer
         self._revocations = revocations
         self._generation = max(1, remembered // 2)
@@ -143,12 +153,11 @@ class TokenVerifier:
         not heard of ended sessions for too long."""
         principal = self._young.get(raw)
         if principal is not None:
-            now = self._now()
             revocations = self._revocations
             if (
-                now < principal.expires_at
+                self._now() < principal.expires_at
                 and principal.session not in revocations.revoked
-                and now < revocations.fresh_until
+                and self._boot() < revocations.fresh_until
             ):
                 return principal
         return self._verify_unremembered(raw)
@@ -158,23 +167,26 @@ class TokenVerifier:
 
     def _verify_unremembered(self, raw: str | bytes) -> Principal:
         principal = self._old.pop(raw, None) or self._young.pop(raw, None)
+        exact = True
         if principal is None:
-            principal = self._read(raw)
-        now = self._now()
-        if now >= principal.expires_at:
+            token = _token_of(raw)
+            exact = raw[:7] in _PREFIXES and len(raw) == 7 + len(token)
+            principal = self._read(token)
+        if self._now() >= principal.expires_at:
             raise TokenExpired
         if principal.session in self._revocations.revoked:
             raise TokenRevoked
-        if now >= self._revocations.fresh_until:
+        if self._boot() >= self._revocations.fresh_until:
             raise SignInUnavailable
+        if not exact:
+            return principal
         if len(self._young) >= self._generation:
             self._old = self._young
             self._young = {}
         self._young[raw] = principal
         return principal
 
-    def _read(self, raw: str | bytes) -> Principal:
-        token = _token_of(raw)
+    def _read(self, token: str) -> Principal:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.verifying.get(kid) if isinstance(kid, str) else None
@@ -229,6 +241,6 @@ def _token_of(raw: str | bytes) -> str:
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise TokenMissing
-    if not token.isascii():
+    if not _FORM.fullmatch(token):
         raise TokenInvalid
     return token

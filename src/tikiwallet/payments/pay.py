@@ -28,6 +28,7 @@ from tikiwallet.ledger.transactions import (
 from tikiwallet.money import BY_NUMBER, Currency, currency, worth_of_sgd
 from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.content import payment_content
+from tikiwallet.payments.memos import Memos
 from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 from tikiwallet.wallets.refusals import CurrencyMismatch, SameAccount, refusal
 from tikiwallet.wallets.wallets import Wallets
@@ -157,14 +158,19 @@ class Payments:
         people: People,
         pins: Pins | PinCheck,
         confirmations: ConfirmationCheck,
+        memos: Memos,
+        digest_key: bytes,
         budget: Budget | None = None,
     ) -> None:
+        """`digest_key` keeps who reads the log from trying what a sealed memo might say."""
         self._ledger = ledger
         self._directory = directory
         self._wallets = wallets
         self._people = people
         self._pins = pins
         self._confirmations = confirmations
+        self._seal = memos.seal
+        self._digest_key = digest_key
         self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
         self._pin_free: dict[str, int] = {}
@@ -177,7 +183,7 @@ class Payments:
         """`request` with the id and digest that follow from it. Raises RefusedTooOften."""
         self._budget.check(person)
         content = (request.from_wallet, request.payees, request.memo)
-        digest = sha256(_ENCODER.encode(content)).digest()
+        digest = sha256(self._digest_key + _ENCODER.encode(content)).digest()
         return Asked(ids.derived_id("payment", person, key), digest, person, request)
 
     async def carry_out(self, asked: "Asked") -> tuple[PaymentTold, bool]:
@@ -191,7 +197,7 @@ class Payments:
             if outcome is None:
                 raise
             return _answer(asked, outcome)
-        outcome = await self._ledger.post(*_order(asked, postings))
+        outcome = await self._ledger.post(*self._order(asked, postings))
         return self.told(asked, outcome)
 
     def enter(self, asked: "Asked", sink: Sink) -> bool:
@@ -200,7 +206,7 @@ class Payments:
         postings = self._understood(asked.person, asked.request)
         if postings is None:
             return False
-        command, deadline = _order(asked, postings)
+        command, deadline = self._order(asked, postings)
         self._ledger.enter(command, sink, 0, deadline)
         return True
 
@@ -209,6 +215,13 @@ class Payments:
         if outcome.result or outcome.replayed:
             self._budget.spend(asked.person)
         return _answer(asked, outcome)
+
+    def _order(self, asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:
+        """The command for the ledger, and until when it may be carried out."""
+        memo = asked.request.memo
+        text = self._seal(asked.id, memo) if memo else ""
+        command = Transaction(asked.id, asked.person, asked.digest, Kind.PAYMENT, postings, text)
+        return command, time.monotonic() + _DEADLINE_SECONDS
 
     def _understood(self, person: int, request: PaymentRequest) -> tuple[Posting, ...] | None:
         """`_understand` from memory alone; None where that does not suffice for a clear yes."""
@@ -339,14 +352,6 @@ class Payments:
         payees = [(p.to, p.amount.amount, p.amount.currency) for p in request.payees]
         content = payment_content(request.from_wallet, payees, request.memo)
         await self._confirmations.check(person, confirmation.id, confirmation.credential, content)
-
-
-def _order(asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:
-    """The command for the ledger, and until when it may be carried out."""
-    command = Transaction(
-        asked.id, asked.person, asked.digest, Kind.PAYMENT, postings, asked.request.memo or ""
-    )
-    return command, time.monotonic() + _DEADLINE_SECONDS
 
 
 def _answer(asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:

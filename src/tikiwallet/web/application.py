@@ -1,11 +1,10 @@
 """The HTTP application: everything but the fast lane, which goes around it."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tikiwallet.web import errors
 from tikiwallet.web.api import (
@@ -32,6 +31,7 @@ from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.openapi import build_document
 from tikiwallet.web.pages import Pages
 from tikiwallet.web.parts import Parts
+from tikiwallet.web.proxies import BehindProxies
 from tikiwallet.web.rates import RateLimits
 
 
@@ -53,9 +53,7 @@ def build_application(
     edge: ASGIApp = Edge(pages, parts.latencies, of_every_answer(settings.public_url))
     if settings.trusted_proxies:
         # Limits count by address: whose a request is, not which proxy handed it on.
-        edge = cast(
-            ASGIApp, ProxyHeadersMiddleware(cast(Any, edge), list(settings.trusted_proxies))
-        )
+        edge = BehindProxies(edge, settings.trusted_proxies)
     return edge
 
 

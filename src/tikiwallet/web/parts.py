@@ -82,7 +82,7 @@ SignedIn = Annotated[Principal, Depends(person_of)]
 
 
 def address_of(request: Request) -> str | None:
-    """The address that a request came from; limits count by it."""
+    """The address that a request came from, before trusted proxies; limits count by it."""
     return None if request.client is None else request.client.host
 
 

@@ -14,12 +14,16 @@ from tikiwallet.web.api.bodies import UUID, Answer, Body, TransactionId
 from tikiwallet.web.openapi import BODY_CODES, problems
 from tikiwallet.web.parts import WithParts
 
+_OF_PROXIES: Final = ("x-forwarded-for", "forwarded", "via")
 _PRINTABLE: Final = "^[^\\u0000-\\u001f]+$"
 
 
 async def only_this_machine(request: Request) -> None:
-    """Raises NotFound when the address that the caller wrote is not this machine's: a page from
-    elsewhere whose name was pointed here shall not read anyone's codes."""
+    """Raises NotFound when the address that the caller wrote is not this machine's, or a proxy
+    passed the call on: a page from elsewhere whose name was pointed here, or a stranger behind a
+    proxy that writes an address of its own, shall not read anyone's codes."""
+    if any(name in request.headers for name in _OF_PROXIES):
+        raise NotFound
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     except ValueError:

@@ -93,12 +93,16 @@ async def me(principal: SignedIn, parts: WithParts) -> MeAnswer:
         "pin_wrong",
         "pin_locked",
         "current_pin_required",
+        "reauthentication_required",
         "overloaded",
     ),
     openapi_extra=SIGNED_IN,
 )
 async def set_pin(body: PinBody, principal: SignedIn, parts: WithParts) -> Response:
-    """Six digits that are not the first ones a thief would try."""
+    """Six digits that are not the first ones a thief would try. Who has no PIN yet must have
+    signed in or confirmed within ten minutes: a stolen token shall not set one."""
+    if not await parts.identity.pins.is_set(principal.person):
+        await parts.identity.step_up.require(principal.session)
     await parts.identity.pins.set_pin(principal.person, body.pin, body.current_pin)
     return Response(status_code=204)
 

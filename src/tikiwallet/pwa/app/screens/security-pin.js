@@ -26,7 +26,7 @@ export default function Pin() {
   /** @param {string} pin */
   async function save(pin) {
     try {
-      await put("/v1/me/pin", current ? { pin, current_pin: current } : { pin });
+      await strongly(() => put("/v1/me/pin", current ? { pin, current_pin: current } : { pin }));
     } catch (refused) {
       if (!(refused instanceof Problem)) throw refused;
       // It is the present PIN that was wrong: back to it.

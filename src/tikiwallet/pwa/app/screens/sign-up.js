@@ -18,6 +18,7 @@ import { keepNote } from "../core/preferences.js";
 import { Problem, asProblem } from "../core/problems.js";
 import { navigate, ownAddress } from "../core/router.js";
 import { enter, keepMe, loadMe, me, signedIn } from "../core/session.js";
+import { strongly } from "../core/step-up.js";
 import { sayProblem } from "../core/toasts.js";
 import { html, useEffect, useState } from "../core/ui.js";
 
@@ -159,7 +160,7 @@ function Pin({ go }) {
   /** @param {string} pin */
   async function save(pin) {
     try {
-      await put("/v1/me/pin", { pin });
+      await strongly(() => put("/v1/me/pin", { pin })); // asks only who took long to get here
     } catch (error) {
       // Set already, in a try whose answer was lost.
       if (!(error instanceof Problem) || error.code !== "current_pin_required") throw error;
