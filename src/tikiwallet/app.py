@@ -37,6 +37,7 @@ from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
 from tikiwallet.notify.outbox import Outbox
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
@@ -324,6 +325,7 @@ def _build(
         ),
         payments=payments,
         activity=activity,
+        notices=Notices(database),
         notes=Notes(
             database,
             activity=activity,
@@ -371,6 +373,7 @@ def _tasks(
 ) -> list[Task]:
     sealer = Sealer(database, settings.keys_dir)
     expiry = Expiry(database, ledger)
+    notices = Notices(database)
 
     async def seal() -> bool:
         await sealer.seal(await ledger.stable_n())
@@ -384,6 +387,7 @@ def _tasks(
 
     async def tidy() -> bool:
         await prune(database)
+        await notices.prune()
         if outbox is not None:
             await outbox.tidy()
         return False
@@ -394,6 +398,7 @@ def _tasks(
         Task("seal", 1, seal),
         Task("expire holds", 1, expire),
         Task("recover top-ups", 1, recover),
+        Task("make notices", 1, notices.follow),
         Task("tidy", 3_600, tidy),
     ]
 

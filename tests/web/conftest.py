@@ -18,6 +18,7 @@ from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.notes import Notes
@@ -106,6 +107,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.confirmations,
         ),
         activity=activity,
+        notices=Notices(stack.database),
         notes=Notes(
             stack.database,
             activity=activity,

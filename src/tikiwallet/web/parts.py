@@ -14,6 +14,7 @@ from tikiwallet.identity.places import Places
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
@@ -51,6 +52,7 @@ class Parts:
     payments: Payments
     activity: Activity
     notes: Notes
+    notices: Notices
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
