@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 from prometheus_client import REGISTRY
@@ -58,6 +59,7 @@ from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
+from tikiwallet.worker.accounts import account_tasks
 from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
@@ -201,7 +203,12 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outside.outbox))
+            schedule = Schedule(
+                [
+                    *_tasks(settings, database, ledger, parts.topups, outside.outbox),
+                    *account_tasks(parts.identity, parts.notices),
+                ]
+            )
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
@@ -248,11 +255,18 @@ async def run_worker(settings: Settings, say: Say) -> None:
             gateway=SandboxGateway(database, settings.public_url),
         )
         async with open_outbox(settings, database) as outbox:
-            schedule = Schedule(_tasks(settings, database, link, topups, outbox))
+            identity = build_identity(settings, dsns, database, Outside(outbox=outbox))
+            schedule = Schedule(
+                [
+                    *_tasks(settings, database, link, topups, outbox),
+                    *account_tasks(identity, Notices(database)),
+                ]
+            )
             schedule.start()
             say("worker: running")
             await stopping.wait()
             await schedule.stop()
+            await identity.stop()
         await link.stop()
         await database.close()
 
@@ -286,6 +300,7 @@ def build_identity(
         sender=outside.outbox or SandboxInbox(database),
         rate_limits=settings.rate_limits,
         providers=outside.providers,
+        recovery_wait=timedelta(hours=settings.recovery_hours),
     )
 
 
@@ -300,7 +315,6 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
-    activity = Activity(database, ledger, directory, identity.people, memos)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -311,6 +325,7 @@ def _build(
         identity.confirmations,
         Budget(enabled=settings.rate_limits),
     )
+    activity = Activity(database, ledger, directory, identity.people, memos)
     latencies = Latencies()
     parts = Parts(
         settings=settings,
@@ -325,7 +340,6 @@ def _build(
         ),
         payments=payments,
         activity=activity,
-        notices=Notices(database),
         notes=Notes(
             database,
             activity=activity,
@@ -334,6 +348,7 @@ def _build(
             wallets=wallets,
             ledger=ledger,
         ),
+        notices=Notices(database),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
@@ -373,7 +388,6 @@ def _tasks(
 ) -> list[Task]:
     sealer = Sealer(database, settings.keys_dir)
     expiry = Expiry(database, ledger)
-    notices = Notices(database)
 
     async def seal() -> bool:
         await sealer.seal(await ledger.stable_n())
@@ -387,7 +401,6 @@ def _tasks(
 
     async def tidy() -> bool:
         await prune(database)
-        await notices.prune()
         if outbox is not None:
             await outbox.tidy()
         return False
@@ -398,7 +411,6 @@ def _tasks(
         Task("seal", 1, seal),
         Task("expire holds", 1, expire),
         Task("recover top-ups", 1, recover),
-        Task("make notices", 1, notices.follow),
         Task("tidy", 3_600, tidy),
     ]
 

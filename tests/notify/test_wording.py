@@ -2,11 +2,13 @@
 
 import pytest
 
+from tikiwallet.identity.profile import LANGUAGES as CHOICES
 from tikiwallet.notify.notices import OF_WEIGHT
 from tikiwallet.notify.wording import LANGUAGES, words
 
 
 def test_every_notice_has_words_in_every_language() -> None:
+    assert set(LANGUAGES) == set(CHOICES)
     for table in LANGUAGES.values():
         assert set(table) == {str(kind) for kind in OF_WEIGHT}
 

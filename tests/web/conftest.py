@@ -107,7 +107,6 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.confirmations,
         ),
         activity=activity,
-        notices=Notices(stack.database),
         notes=Notes(
             stack.database,
             activity=activity,
@@ -116,6 +115,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             wallets=stack.wallets,
             ledger=stack.ledger,
         ),
+        notices=Notices(stack.database),
         latencies=latencies,
         registry=build_registry(latencies),
         ledger_standing=lambda: LedgerStanding("writer", stack.ledger.durability()),

@@ -24,6 +24,15 @@ _STATEMENTS = (
     ("DELETE FROM identity.familiar_place WHERE last_at < $1", familiar.KEEP),
     ("DELETE FROM identity.revocation WHERE until < $1", timedelta(hours=1)),
     ("DELETE FROM identity.session WHERE expires_at < $1", KEEP_SESSIONS),
+    # Recoveries that were never proven, and those that nobody completed.
+    ("DELETE FROM identity.recovery WHERE expires_at < $1", timedelta(days=30)),
+    (
+        "DELETE FROM identity.phone_change WHERE expires_at < $1 AND new_proven_at IS NULL",
+        timedelta(hours=1),
+    ),
+    # Every process has heard of it within seconds.
+    ("DELETE FROM identity.payer_change WHERE at < $1", timedelta(days=1)),
+    ("DELETE FROM identity.restricted_pay WHERE at < $1", timedelta(days=30)),
     # A used token is kept while it could come back; after that it is unknown, and refused as such.
     ("DELETE FROM identity.refresh WHERE expires_at < $1", timedelta(days=1)),
 )

@@ -9,6 +9,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tikiwallet.web import errors
 from tikiwallet.web.api import (
+    account,
     auth,
     confirmations,
     dev,
@@ -21,6 +22,7 @@ from tikiwallet.web.api import (
     oidc,
     passkeys,
     payments,
+    recovery,
     second_factors,
     sessions,
     step_up,
@@ -86,6 +88,8 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
         passkeys.router,
         step_up.router,
         me.router,
+        account.router,
+        recovery.router,
         notices.router,
         sessions.router,
         wallets.router,

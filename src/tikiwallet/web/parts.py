@@ -51,8 +51,8 @@ class Parts:
     topups: TopUps
     payments: Payments
     activity: Activity
-    notes: Notes
     notices: Notices
+    notes: Notes
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]
