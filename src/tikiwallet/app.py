@@ -44,12 +44,14 @@ from tikiwallet.notify.outbox import Outbox
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
+from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.chart import Chart
+from tikiwallet.wallets.closing import Closing
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
@@ -206,7 +208,7 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
             schedule = Schedule(
                 [
                     *_tasks(settings, database, ledger, parts.topups, outside.outbox),
-                    *account_tasks(parts.identity, parts.notices),
+                    *account_tasks(parts.identity, parts.notices, parts.closing),
                 ]
             )
             schedule.start()
@@ -256,10 +258,12 @@ async def run_worker(settings: Settings, say: Say) -> None:
         )
         async with open_outbox(settings, database) as outbox:
             identity = build_identity(settings, dsns, database, Outside(outbox=outbox))
+            closure = identity.account.closure
+            closing = Closing(database, ledger=link, wallets=wallets, closure=closure)
             schedule = Schedule(
                 [
                     *_tasks(settings, database, link, topups, outbox),
-                    *account_tasks(identity, Notices(database)),
+                    *account_tasks(identity, Notices(database), closing),
                 ]
             )
             schedule.start()
@@ -348,6 +352,14 @@ def _build(
             wallets=wallets,
             ledger=ledger,
         ),
+        contacts=Contacts(
+            database,
+            people=identity.people,
+            wallets=wallets,
+            activity=activity,
+            limits=identity.limits,
+        ),
+        closing=Closing(database, ledger=ledger, wallets=wallets, closure=identity.account.closure),
         notices=Notices(database),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),

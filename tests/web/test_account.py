@@ -1,6 +1,7 @@
 """Profile, password, PIN, number, recovery, export and closing, as a client sees them."""
 
 import asyncio
+import json
 import re
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from tests.identity.sign_up import PASSWORD, code_for, other_code
 from tests.web.conftest import Caller, Web
 
-from tikiwallet.payments.pay import PaymentRequest
+from tikiwallet.payments.pay import MoneyAsked, Payee, PaymentRequest
 
 MEI, RAVI = ("+6591234567", "mei.lin"), ("+6598765432", "ravi")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -336,3 +337,141 @@ class TestNotices:
     async def test_a_mark_that_is_none(self, mei: Caller) -> None:
         answer = await mei.call("POST", "/v1/me/notices/read", {"up_to": "x"})
         assert code_of(answer) == (422, "invalid_request")
+
+
+class TestContacts:
+    async def test_from_payments_and_favourites(self, web: Web, mei: Caller) -> None:
+        ravi = await web.sign_up(*RAVI)
+        zoe = await web.sign_up("+6590000001", "zoe")
+        assert (await mei.call("GET", "/v1/contacts")).json() == {"items": []}
+        wallet = await mei.wallet()
+        await top_up(mei, wallet, 1_000)
+        await pay(web, mei, "p1", PaymentRequest(wallet, [Payee("@ravi", MoneyAsked(100, "SGD"))]))
+        await ravi.call("PATCH", "/v1/me", {"display_name": "Ravi Kumar"})
+        for username in ("zoe", "%40zoe"):
+            answer = await mei.call("PUT", f"/v1/contacts/{username}")
+            assert answer.status_code == 204
+        items = (await mei.call("GET", "/v1/contacts")).json()["items"]
+        assert [(item["to"], item["name"], item["favourite"]) for item in items] == [
+            ("@zoe", "zoe", True),
+            ("@ravi", "Ravi Kumar", False),
+        ]
+        assert (items[0]["last_at"], bool(TIME.fullmatch(items[1]["last_at"]))) == (None, True)
+        [seen] = (await ravi.call("GET", "/v1/contacts")).json()["items"]
+        assert seen["to"] == "@mei.lin"
+        assert (await zoe.call("GET", "/v1/contacts")).json() == {"items": []}
+        await mei.call("DELETE", "/v1/contacts/zoe")
+        await zoe.call("POST", "/v1/me/close", {"password": PASSWORD})
+        await ravi.call("PUT", "/v1/contacts/mei.lin")
+        items = (await mei.call("GET", "/v1/contacts")).json()["items"]
+        assert [item["to"] for item in items] == ["@ravi"]
+
+    @pytest.mark.parametrize(
+        ("method", "username", "status", "code"),
+        [
+            ("PUT", "nobody.here", 404, "not_found"),
+            ("PUT", "x", 422, "username_invalid"),
+            ("PUT", "mei.lin", 422, "invalid_request"),
+            ("DELETE", "x", 422, "username_invalid"),
+        ],
+    )
+    async def test_refusals(
+        self, mei: Caller, method: str, username: str, status: int, code: str
+    ) -> None:
+        assert code_of(await mei.call(method, f"/v1/contacts/{username}")) == (status, code)
+
+    async def test_removing_tells_nothing(self, mei: Caller) -> None:
+        answer = await mei.call("DELETE", "/v1/contacts/nobody.here")
+        assert answer.status_code == 204
+
+
+class TestExportAndClosing:
+    async def test_the_whole_account(self, web: Web, mei: Caller) -> None:
+        wallet = await mei.wallet()
+        await top_up(mei, wallet, 1_000)
+        await mei.call("PATCH", "/v1/me", {"display_name": "Mei “Quote” 🌸"})
+        answer = await mei.call("GET", "/v1/me/export")
+        assert answer.status_code == 200
+        assert "attachment" in answer.headers["content-disposition"]
+        told = json.loads(answer.content)
+        assert told.keys() == {
+            "exported_at", "person", "sessions", "identities", "passkeys", "security_events",
+            "wallets", "entries", "payments", "notices", "favourites",
+        }  # fmt: skip
+        assert told["person"]["phone"] == MEI[0]
+        assert told["person"]["display_name"] == "Mei “Quote” 🌸"
+        assert [one["id"] for one in told["wallets"]] == [wallet]
+        [entry] = told["entries"]
+        assert (entry["amount"], entry["direction"], entry["kind"]) == (1_000, "in", "top_up")
+        [payment] = told["payments"]
+        assert payment["id"] == entry["payment_id"]
+        assert payment["postings"][0]["to"] == "@mei.lin"
+        assert [event["kind"] for event in told["security_events"]] == [
+            "exported", "name_changed", "signed_in", "registered"
+        ]  # fmt: skip
+        assert len(told["sessions"]) == 1
+
+    async def test_between_ones_own_wallets_a_payment_is_told_once(
+        self, web: Web, mei: Caller
+    ) -> None:
+        ravi = await web.sign_up(*RAVI)
+        wallet, other = await mei.wallet(), await ravi.wallet()
+        await top_up(mei, wallet, 1_000)
+        person = web.parts.identity.verifier.verify(f"Bearer {mei.tokens['access_token']}").person
+        for number in range(120):
+            money = MoneyAsked(1, "SGD")
+            request = PaymentRequest(wallet, [Payee(other, money), Payee("@ravi", money)])
+            await web.parts.payments.pay(person, f"k{number}", request)
+        for caller in (mei, ravi):
+            told = json.loads((await caller.call("GET", "/v1/me/export")).content)
+            payments = [payment["id"] for payment in told["payments"]]
+            assert len(payments) == len(set(payments)) == 120 + (caller is mei)
+            assert len(told["entries"]) == 240 + (caller is mei)
+
+    async def test_closing(self, web: Web, mei: Caller) -> None:
+        wallet = await mei.wallet()
+        await top_up(mei, wallet, 100)
+        assert code_of(await mei.call("POST", "/v1/me/close", {})) == (409, "balance_not_zero")
+        wrong = await mei.call("POST", "/v1/me/close", {"password": "wrong"})
+        assert code_of(wrong) == (403, "password_wrong")
+        ravi = await web.sign_up(*RAVI)
+        closed = await ravi.call("POST", "/v1/me/close", {"password": PASSWORD})
+        assert closed.status_code == 204
+        assert code_of(await ravi.call("GET", "/v1/me")) == (401, "token_revoked")
+        login = await web.http.post("/v1/auth/login", json={"phone": RAVI[0], "password": PASSWORD})
+        assert code_of(login) == (401, "invalid_credentials")
+        assert (await mei.call("GET", "/v1/names/@ravi")).status_code == 404
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "PATCH /v1/me", "PUT /v1/me/password", "DELETE /v1/me/pin", "GET /v1/me/phone",
+            "POST /v1/me/phone", "POST /v1/me/phone/verify", "POST /v1/me/phone/confirm",
+            "DELETE /v1/me/phone", "GET /v1/me/export", "POST /v1/me/close",
+            "GET /v1/me/recoveries", f"DELETE /v1/me/recoveries/{UNKNOWN}", "GET /v1/me/notices",
+            "POST /v1/me/notices/read", "GET /v1/me/security-events", "GET /v1/contacts",
+            "PUT /v1/contacts/ravi", "DELETE /v1/contacts/ravi",
+        ],
+    )  # fmt: skip
+    async def test_all_need_a_sign_in(self, web: Web, call: str) -> None:
+        method, path = call.split()
+        assert code_of(await web.http.request(method, path)) == (401, "token_missing")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("POST", "/v1/me/phone", {"phone": RAVI[0]}),
+            ("DELETE", "/v1/me/pin", None),
+            ("POST", "/v1/me/close", {}),
+            ("PATCH", "/v1/me", {"pin_threshold": {"amount": 50_000, "currency": "SGD"}}),
+        ],
+    )
+    async def test_some_need_a_fresh_one(
+        self, web: Web, mei: Caller, method: str, path: str, body: object
+    ) -> None:
+        await mei.call("PUT", "/v1/me/pin", {"pin": PIN})
+        await web.parts.database.execute(
+            "UPDATE identity.session SET created_at = created_at - interval '11 minutes'"
+        )
+        answer = await mei.call(method, path, body)
+        assert code_of(answer) == (403, "reauthentication_required")

@@ -1,4 +1,4 @@
-"""A person's own affairs, put together: profile, password, PIN, number, recovery."""
+"""A person's own affairs, put together: profile, password, PIN, number, recovery, closing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Self
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.closure import Closure
 from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.limits import Limits
@@ -34,6 +35,7 @@ class AccountParts:
     pin_reset: PinReset
     recovery: Recovery
     phone_change: PhoneChange
+    closure: Closure
 
     @classmethod
     def build(
@@ -107,6 +109,17 @@ class AccountParts:
                 payers=payers,
                 public_url=public_url,
                 wait=wait,
+                now=now,
+            ),
+            closure=Closure(
+                database,
+                people=people,
+                personal=personal,
+                passwords=passwords,
+                pins=pins,
+                factors=factors,
+                sessions=sessions,
+                sender=sender,
                 now=now,
             ),
         )

@@ -1,18 +1,24 @@
-"""What people do with their own account: profile, password, PIN, number."""
+"""What people do with their own account: profile, password, PIN, number, export, closing."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from tikiwallet import clock
+from tikiwallet.identity import security_events
+from tikiwallet.identity.limits import EXPORTS_PER_PERSON
 from tikiwallet.identity.payer_facts import PIN_FREE_MOST_SGD
 from tikiwallet.identity.profile import LANGUAGES, ProfileChanges
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.money import currency
+from tikiwallet.web import export
 from tikiwallet.web.api.bodies import UUID, Answer, Body, CurrencyCode
 from tikiwallet.web.api.me import MeAnswer, told
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
+from tikiwallet.web.tokens_answer import signed_out
 
 router = APIRouter(prefix="/v1/me", tags=["me"])
 
@@ -111,6 +117,12 @@ class PhoneAnswer(Answer):
     """`pending` null: your number stays."""
 
     pending: PendingChangeAnswer | None
+
+
+class CloseBody(Body):
+    """The password; or nothing, with a sign-in that was confirmed within the last ten minutes."""
+
+    password: _Password | None = None
 
 
 @router.patch(
@@ -264,3 +276,58 @@ async def cancel_phone(principal: SignedIn, parts: WithParts) -> Response:
     """Stops a change of number that is under way."""
     await parts.identity.account.phone_change.cancel(principal.person, principal.session)
     return Response(status_code=204)
+
+
+@router.get(
+    "/export",
+    summary="Everything we have of you, as one JSON document",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Streamed; an answer that breaks off is not complete JSON.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **problems(*TOKEN_CODES, "too_many_requests"),
+    },
+    openapi_extra=SIGNED_IN,
+)
+async def export_all(principal: SignedIn, parts: WithParts) -> StreamingResponse:
+    """A few times a day; it is noted in the audit trail."""
+    await parts.identity.limits.take(EXPORTS_PER_PERSON, str(principal.person))
+    await security_events.record(
+        parts.database, principal.person, EventKind.EXPORTED, session=principal.session
+    )
+    return StreamingResponse(
+        export.write(parts, principal.person),
+        media_type="application/json",
+        headers={"content-disposition": 'attachment; filename="tikiwallet-account.json"'},
+    )
+
+
+@router.post(
+    "/close",
+    status_code=204,
+    summary="Close your account for good",
+    responses=problems(
+        *TOKEN_CODES,
+        *BODY_CODES,
+        "balance_not_zero",
+        "password_wrong",
+        "reauthentication_required",
+        "too_many_requests",
+        "overloaded",
+        "unavailable",
+    ),
+    openapi_extra=SIGNED_IN,
+)
+async def close(body: CloseBody, principal: SignedIn, parts: WithParts) -> Response:
+    """All wallets must be empty. Your name and number are free for others after 30 days; what the
+    ledger's log holds stays."""
+    if body.password is None:
+        await parts.identity.step_up.require(principal.session)
+    else:
+        await parts.identity.account.password_change.check(
+            principal.person, principal.session, body.password
+        )
+    await parts.closing.close(principal.person)
+    return signed_out(parts.cookies, Response(status_code=204))
