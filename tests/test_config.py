@@ -73,6 +73,7 @@ def test_everything_set() -> None:
         TIKIWALLET_REDIS_URL="redis://:secret@cache:6379/1",
         TIKIWALLET_PUBLIC_URL="https://wallet.example.org/",
         TIKIWALLET_RATE_LIMITS="off",
+        TIKIWALLET_RECOVERY_HOURS="1",
         TIKIWALLET_HOT_ACCOUNTS="1000",
         TIKIWALLET_LEASE_MS="200",
         TIKIWALLET_LOG_LEVEL="DEBUG",
@@ -84,6 +85,7 @@ def test_everything_set() -> None:
     assert settings.ledger_database_url == "postgresql://ledger:secret@a/tikiwallet"
     assert settings.public_url == "https://wallet.example.org"
     assert not settings.rate_limits
+    assert settings.recovery_hours == 1
     assert (settings.hot_accounts, settings.lease_ms) == (1000, 200)
     assert settings.log_level == "debug"
     assert settings.trusted_proxies == (
@@ -120,6 +122,8 @@ def test_nothing_means_not_set() -> None:
         ("TIKIWALLET_ZZZZZZ", "x", "remove it"),
         ("TIKIWALLET_PORT", "0", "TIKIWALLET_PORT=0 is not a whole number from 1 to 65535"),
         ("TIKIWALLET_PORT", "65536", "from 1 to 65535"),
+        ("TIKIWALLET_RECOVERY_HOURS", "721", "from 0 to 720"),
+        ("TIKIWALLET_RECOVERY_HOURS", "-1", "from 0 to 720"),
         ("TIKIWALLET_PORT", "80.5", "from 1 to 65535"),
         ("TIKIWALLET_PORT", "²", "from 1 to 65535"),
         ("TIKIWALLET_PORT", "9" * 5000, "from 1 to 65535"),
@@ -192,6 +196,7 @@ def test_senders_at_twilio(sender: str) -> None:
         ({"TIKIWALLET_TWILIO_FROM": "12 34"}, "a short code"),
         ({"TIKIWALLET_TWILIO_URL": "http://sms.example.org"}, "must begin with https://"),
         ({"TIKIWALLET_RATE_LIMITS": "off"}, "TIKIWALLET_RATE_LIMITS=off is for load tests"),
+        ({"TIKIWALLET_RECOVERY_HOURS": "0"}, "TIKIWALLET_RECOVERY_HOURS=0 is for the sandbox"),
     ],
 )
 def test_mistakes_about_twilio(change: dict[str, str], says: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 from prometheus_client import REGISTRY
@@ -37,17 +38,20 @@ from tikiwallet.ledger.reserve import Reserve
 from tikiwallet.ledger.term import RefusedToLead, TermOptions
 from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
 from tikiwallet.notify.outbox import Outbox
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
+from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.chart import Chart
+from tikiwallet.wallets.closing import Closing
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.application import build_application
@@ -57,6 +61,7 @@ from tikiwallet.web.headers import of_every_answer
 from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
+from tikiwallet.worker.accounts import account_tasks
 from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
@@ -200,7 +205,12 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         stack.push_async_callback(parts.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(_tasks(settings, database, ledger, parts.topups, outside.outbox))
+            schedule = Schedule(
+                [
+                    *_tasks(settings, database, ledger, parts.topups, outside.outbox),
+                    *account_tasks(parts.identity, parts.notices, parts.closing),
+                ]
+            )
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
@@ -247,11 +257,20 @@ async def run_worker(settings: Settings, say: Say) -> None:
             gateway=SandboxGateway(database, settings.public_url),
         )
         async with open_outbox(settings, database) as outbox:
-            schedule = Schedule(_tasks(settings, database, link, topups, outbox))
+            identity = build_identity(settings, dsns, database, Outside(outbox=outbox))
+            closure = identity.account.closure
+            closing = Closing(database, ledger=link, wallets=wallets, closure=closure)
+            schedule = Schedule(
+                [
+                    *_tasks(settings, database, link, topups, outbox),
+                    *account_tasks(identity, Notices(database), closing),
+                ]
+            )
             schedule.start()
             say("worker: running")
             await stopping.wait()
             await schedule.stop()
+            await identity.stop()
         await link.stop()
         await database.close()
 
@@ -285,6 +304,7 @@ def build_identity(
         sender=outside.outbox or SandboxInbox(database),
         rate_limits=settings.rate_limits,
         providers=outside.providers,
+        recovery_wait=timedelta(hours=settings.recovery_hours),
     )
 
 
@@ -299,7 +319,6 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
-    activity = Activity(database, ledger, directory, identity.people, memos)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -312,6 +331,7 @@ def _build(
         load_server_secret(settings.keys_dir).subkey("payment digest"),
         Budget(enabled=settings.rate_limits),
     )
+    activity = Activity(database, ledger, directory, identity.people, memos)
     latencies = Latencies()
     parts = Parts(
         settings=settings,
@@ -334,6 +354,15 @@ def _build(
             wallets=wallets,
             ledger=ledger,
         ),
+        contacts=Contacts(
+            database,
+            people=identity.people,
+            wallets=wallets,
+            activity=activity,
+            limits=identity.limits,
+        ),
+        closing=Closing(database, ledger=ledger, wallets=wallets, closure=identity.account.closure),
+        notices=Notices(database),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),

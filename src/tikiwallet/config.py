@@ -32,6 +32,7 @@ NAMES: Final = (
     "TIKIWALLET_PORT",
     "TIKIWALLET_PUBLIC_URL",
     "TIKIWALLET_RATE_LIMITS",
+    "TIKIWALLET_RECOVERY_HOURS",
     "TIKIWALLET_REDIS_URL",
     "TIKIWALLET_TRUSTED_PROXIES",
     "TIKIWALLET_TWILIO_ACCOUNT_SID",
@@ -83,6 +84,7 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     public_url: str = "http://localhost:8000"  # no slash at the end
     rate_limits: bool = True
+    recovery_hours: int = 24  # the waiting time of recoveries and changes of number
     hot_accounts: int = 250_000  # states the ledger's writer keeps in memory
     lease_ms: int = 500
     log_level: str = "info"
@@ -150,6 +152,9 @@ class Settings:
                 f"TIKIWALLET_PUBLIC_URL={public_url} means a proxy in front, and all callers would "
                 "share its address: name it in TIKIWALLET_TRUSTED_PROXIES, like 127.0.0.1"
             )
+        recovery_hours = reader.number("TIKIWALLET_RECOVERY_HOURS", 24, 0, 720)
+        if twilio is not None and recovery_hours == 0:
+            reader.refuse("TIKIWALLET_RECOVERY_HOURS=0 is for the sandbox: real people need time")
         settings = cls(
             data_dir=data_dir,
             keys_dir=reader.folder("TIKIWALLET_KEYS_DIR") or data_dir / "keys",
@@ -161,6 +166,7 @@ class Settings:
             public_url=public_url,
             trusted_proxies=proxies or (),
             rate_limits=rate_limits,
+            recovery_hours=recovery_hours,
             hot_accounts=reader.number("TIKIWALLET_HOT_ACCOUNTS", 250_000, 1_000, 50_000_000),
             lease_ms=reader.number("TIKIWALLET_LEASE_MS", 500, 50, 500),
             cluster_wanted={"on": True, "off": False}.get(

@@ -52,18 +52,3 @@ async def test_newest_first_and_only_the_newest_are_kept(inbox: SandboxInbox) ->
     assert [message["code"] for message in await inbox.messages(ANA, limit=2)] == codes[:2]
     assert await inbox.messages(ANA, limit=-1) == []
     assert len(await inbox.messages(BEN)) == 1
-
-
-@pytest.mark.parametrize(
-    ("purpose", "code"), [(Purpose.REGISTER, None), (Purpose.ALREADY_REGISTERED, "012345")]
-)
-def test_a_message_has_a_code_or_has_none(purpose: Purpose, code: str | None) -> None:
-    with pytest.raises(ValueError, match="code"):
-        code_text(purpose, code)
-
-
-@pytest.mark.parametrize("purpose", list(Purpose))
-def test_messages_fit_into_one_sms_or_two(purpose: Purpose) -> None:
-    text = code_text(purpose, None if purpose is Purpose.ALREADY_REGISTERED else "012345")
-    assert text.isascii()
-    assert len(text) <= 306

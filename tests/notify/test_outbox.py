@@ -245,6 +245,27 @@ async def test_two_workers_share_what_is_due(post: Post) -> None:
     assert [post.received(code) for code in codes] == [1] * 5
 
 
+async def test_a_notice_goes_out_with_its_transaction_or_not_at_all(post: Post) -> None:
+    async def tell(purpose: Purpose, *, broken: bool) -> None:
+        async with post.database.transaction() as connection:
+            await post.api.queue_notice(connection, ANA, purpose)
+            if broken:
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await tell(Purpose.CLOSED, broken=True)
+    await tell(Purpose.PIN_RESET, broken=False)
+    assert post.twilio.seen()["messages"] == []
+    # A provider that is away for hours still gets it, as a code would not be any more.
+    post.twilio.be_down()
+    await post.worker.deliver_due()
+    post.twilio.be_down(False)
+    post.clock.advance(3 * 3_600)
+    await post.worker.deliver_due()
+    [message] = post.twilio.seen()["messages"]
+    assert "PIN" in message["body"]
+
+
 async def test_more_at_once_than_there_is_room_for(post: Post) -> None:
     number = AT_ONCE + 8
     told = await asyncio.gather(*(post.send() for _ in range(number)))

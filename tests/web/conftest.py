@@ -18,12 +18,15 @@ from tikiwallet.identity.federation import IdentityProvider
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.memos import Memos
 from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.wallets.closing import Closing
 from tikiwallet.web.application import build_application
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.metrics import Latencies, build_registry
@@ -116,6 +119,20 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             wallets=stack.wallets,
             ledger=stack.ledger,
         ),
+        contacts=Contacts(
+            stack.database,
+            people=identity.people,
+            wallets=stack.wallets,
+            activity=activity,
+            limits=identity.limits,
+        ),
+        closing=Closing(
+            stack.database,
+            ledger=stack.ledger,
+            wallets=stack.wallets,
+            closure=identity.account.closure,
+        ),
+        notices=Notices(stack.database),
         latencies=latencies,
         registry=build_registry(latencies),
         ledger_standing=lambda: LedgerStanding("writer", stack.ledger.durability()),

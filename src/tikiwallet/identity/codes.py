@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
@@ -20,11 +20,38 @@ _FORM = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 class Purpose(StrEnum):
-    """What a code is for; decides the words of the message. `ALREADY_REGISTERED` has no code."""
+    """What a message is for; decides its words. Those in `WITHOUT_CODE` have no code."""
 
     REGISTER = "register"
     SECOND_FACTOR = "second_factor"
     ALREADY_REGISTERED = "already_registered"
+    RECOVER = "recover"
+    RECOVER_UNKNOWN = "recover_unknown"
+    RECOVERY_BEGUN = "recovery_begun"
+    RECOVERED = "recovered"
+    CHANGE_PHONE = "change_phone"
+    CHANGE_PHONE_TAKEN = "change_phone_taken"
+    LEAVE_PHONE = "leave_phone"
+    PHONE_CHANGED = "phone_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a message
+    PIN_RESET = "pin_reset"
+    CLOSED = "closed"
+
+
+# Some only tell. Two are sent where a code was expected, and look the same to whoever asked.
+WITHOUT_CODE: Final = frozenset(
+    {
+        Purpose.ALREADY_REGISTERED,
+        Purpose.RECOVER_UNKNOWN,
+        Purpose.RECOVERY_BEGUN,
+        Purpose.RECOVERED,
+        Purpose.CHANGE_PHONE_TAKEN,
+        Purpose.PHONE_CHANGED,
+        Purpose.PASSWORD_CHANGED,
+        Purpose.PIN_RESET,
+        Purpose.CLOSED,
+    }
+)
 
 
 class Delivery(StrEnum):
@@ -37,10 +64,20 @@ class Delivery(StrEnum):
 class CodeSender(Protocol):
     """Brings a message to a phone: the sandbox's inbox, or an SMS provider."""
 
-    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> Delivery:
+    async def send_code(
+        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+    ) -> Delivery:
         """Send the words of `purpose`, with `code` where it has one, to the E.164 `phone`, after
-        the commit that makes them true. Returns within seconds. Raises `PhoneUnreachable` and
-        `CodeNotSent` when the provider will not take it."""
+        the commit that makes them true; `link` is where whoever did not ask can stop what they are
+        about. Returns within seconds. Raises `PhoneUnreachable` and `CodeNotSent` when the provider
+        will not take it."""
+        ...
+
+    async def queue_notice(
+        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+    ) -> None:
+        """Have the words of `purpose`, which has no code, sent when the caller's database
+        transaction has committed: whoever reads them need not be waited for. Calls no provider."""
         ...
 
 
@@ -83,11 +120,11 @@ class Codes:
         """Keep a new code under the UUID `id`, in place of the one before if there is one, and
         return it, to be sent after the commit. A code that was used stays used.
 
-        For `ALREADY_REGISTERED` what is kept looks the same and no code matches it.
+        For a purpose without a code what is kept looks the same and no code matches it.
         """
         code = f"{secrets.randbelow(1_000_000):06d}"
         kept = self._hash(id, code)
-        if purpose is Purpose.ALREADY_REGISTERED:
+        if purpose in WITHOUT_CODE:
             kept = secrets.token_bytes(len(kept))
         await connection.execute(
             """

@@ -20,8 +20,10 @@ import asyncpg
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import OIDC_PER_ADDRESS, Limits, address_subject
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets, digest, link
 
@@ -287,6 +289,9 @@ class Federation:
             )
             if row["password_hash"] is None and not others:
                 raise IdentityLast
+            await security_events.record(
+                connection, person, EventKind.IDENTITY_UNLINKED, at_us=self._now(), issuer=issuer
+            )
 
     def _provider(self, id: str) -> IdentityProvider:
         provider = self._providers.get(id)
@@ -336,6 +341,14 @@ class Federation:
             if person is None:
                 raise StateInvalid("You have signed out since; sign in and link again")
             await link(connection, issuer, subject, person, clock.from_us(self._now()))
+            await security_events.record(
+                connection,
+                person,
+                EventKind.IDENTITY_LINKED,
+                session=session,
+                at_us=self._now(),
+                issuer=issuer,
+            )
 
     def _verifier(self, state: str, browser: str) -> str:
         return self._derived("verifier", state, browser)

@@ -28,6 +28,16 @@ _KEPT: Final = (
     ("identity.familiar_place", "last_at", familiar.KEEP),
     ("identity.revocation", "until", timedelta(hours=1)),
     ("identity.session", "expires_at", KEEP_SESSIONS),
+    # Recoveries that were never proven, and those that nobody completed.
+    ("identity.recovery", "expires_at", timedelta(days=30)),
+    (
+        "identity.phone_change",
+        "CASE WHEN new_proven_at IS NULL THEN expires_at END",
+        timedelta(hours=1),
+    ),
+    # Every process has heard of it within seconds.
+    ("identity.payer_change", "at", timedelta(days=1)),
+    ("identity.restricted_pay", "at", timedelta(days=30)),
     # A used token is kept while it could come back; after that it is unknown, and refused as such.
     ("identity.refresh", "expires_at", timedelta(days=1)),
 )

@@ -57,6 +57,7 @@ LOGINS_PER_PHONE_DAY = Limit("login.phone.day", 50, timedelta(days=1))
 LOGINS_PER_ADDRESS = Limit("login.address", 300, timedelta(minutes=15))
 CLIENTS_PER_ADDRESS = Limit("client.address", 600, timedelta(minutes=15))
 OIDC_PER_ADDRESS = Limit("oidc.address", 300, timedelta(minutes=15))
+EXPORTS_PER_PERSON = Limit("export.person", 5, timedelta(days=1))
 NAMES_PER_PERSON = Limit("name.person", 100, timedelta(days=1))
 
 _TAKE = """

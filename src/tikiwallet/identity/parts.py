@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.account_parts import AccountParts
 from tikiwallet.identity.clients import Clients
 from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.confirmations import Confirmations
@@ -19,9 +21,11 @@ from tikiwallet.identity.note_keys import NoteKeys
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
+from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People
 from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.pins import Pins
+from tikiwallet.identity.recovery import WAIT
 from tikiwallet.identity.registration import Registration
 from tikiwallet.identity.revocations import Connect, Revocations
 from tikiwallet.identity.sealing import Sealing
@@ -49,6 +53,8 @@ class Identity:
     service_tokens: ServiceTokens
     clients: Clients
     pins: Pins
+    payers: Payers
+    account: AccountParts
     passwords: Passwords
     limits: Limits
     issuer: TokenIssuer
@@ -76,12 +82,14 @@ class Identity:
         sender: CodeSender,
         rate_limits: bool = True,
         providers: Mapping[str, IdentityProvider] | None = None,
+        recovery_wait: timedelta = WAIT,
         now: Callable[[], int] = clock.now_us,
     ) -> Self:
         """The parts, wired. `connect` opens an unpooled connection as the application (for ended
         sessions), `issuer` is the public URL: the claim `iss` of tokens, and the one origin that
-        passkeys answer to; people may also sign in through `providers`. Call `start` before tokens
-        are verified. Raises `KeyFileError`."""
+        passkeys answer to; people may also sign in through `providers`; `recovery_wait` is the
+        waiting time of recoveries and changes of number. Call `start` before tokens are verified.
+        Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
         secret = load_server_secret(keys_dir)
         sealing = Sealing(keys_dir)
@@ -125,6 +133,26 @@ class Identity:
             now=now,
         )
         tickets = Tickets(database, now)
+        pins = Pins(database, hashing, secret, now=now)
+        payers = Payers(database, now)
+        account = AccountParts.build(
+            database,
+            people=people,
+            personal=personal,
+            passwords=passwords,
+            pins=pins,
+            codes=codes,
+            sender=sender,
+            sessions=sessions,
+            limits=limits,
+            payers=payers,
+            familiar=factors.familiar,
+            factors=factors.second_factors,
+            step_up=strong.step_up,
+            public_url=issuer,
+            wait=recovery_wait,
+            now=now,
+        )
         return cls(
             sealing=sealing,
             personal=personal,
@@ -145,7 +173,9 @@ class Identity:
             sessions=sessions,
             service_tokens=ServiceTokens(database, tokens, now),
             clients=Clients(database, issuer=tokens, revoked=revocations, limits=limits, now=now),
-            pins=Pins(database, hashing, secret, now=now),
+            pins=pins,
+            payers=payers,
+            account=account,
             passwords=passwords,
             limits=limits,
             issuer=tokens,
@@ -174,10 +204,12 @@ class Identity:
     async def start(self) -> None:
         """Begin to follow ended sessions; until then every token is refused as unavailable."""
         await self.revocations.start()
+        await self.payers.start()
         self.sightings.start()
 
     async def stop(self) -> None:
         """Let go of the connection and the hashing threads; write when sessions were last used."""
         await self.sightings.stop()
+        await self.payers.stop()
         await self.revocations.stop()
         self.hashing.close()

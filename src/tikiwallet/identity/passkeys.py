@@ -10,6 +10,7 @@ from typing import Any, Final
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Begun, Ceremonies, Ceremony
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.people import Person
@@ -21,6 +22,7 @@ from tikiwallet.identity.relying_party import (
     challenge_in,
     identity_in,
 )
+from tikiwallet.identity.security_events import EventKind
 
 MOST: Final = 20
 NAME_MAX: Final = 60
@@ -137,24 +139,33 @@ class Passkeys:
                 name,
                 clock.from_us(self._now()),
             )
+            if row is not None:
+                await self._tell(connection, person, EventKind.PASSKEY_ADDED, session)
         if row is None:
             raise PasskeyExists
         return _passkey(row)
 
     async def rename(self, person: int, text_id: str, name: str) -> Passkey:
         """Give a passkey of `person` another name. Raises `NotFound`, `InvalidRequest`."""
-        row = await self._database.fetchrow(
-            """
-            UPDATE identity.passkey SET name = $3 WHERE id = $1 AND person = $2
-            RETURNING id, name, created_at, last_used_at, backed_up
-            """,
-            _read_id(text_id),
-            person,
-            check_name(name),
-        )
-        if row is None:
-            raise NotFound("There is no such passkey")
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(
+                """
+                UPDATE identity.passkey SET name = $3 WHERE id = $1 AND person = $2
+                RETURNING id, name, created_at, last_used_at, backed_up
+                """,
+                _read_id(text_id),
+                person,
+                check_name(name),
+            )
+            if row is None:
+                raise NotFound("There is no such passkey")
+            await self._tell(connection, person, EventKind.PASSKEY_RENAMED, None)
         return _passkey(row)
+
+    async def _tell(
+        self, connection: AnyConnection, person: int, kind: EventKind, session: bytes | None
+    ) -> None:
+        await security_events.record(connection, person, kind, session=session, at_us=self._now())
 
     async def remove(self, connection: AnyConnection, person: int, text_id: str) -> None:
         """A passkey of `person` works no longer. Raises `NotFound`."""

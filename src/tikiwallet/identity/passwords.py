@@ -44,6 +44,10 @@ class Passwords:
         right = await self._hashing.matches(encoded or self._nobody, _to_bytes(secret))
         return right and encoded is not None
 
+    def unmatchable(self) -> str:
+        """A hash that no password matches, and that takes as long to check as any other."""
+        return unmatchable_hash(self._cost)
+
     def is_outdated(self, encoded: str) -> bool:
         """Whether the password should be hashed again, at today's cost."""
         return needs_new_hash(encoded, self._cost)

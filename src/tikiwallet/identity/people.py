@@ -12,21 +12,34 @@ from tikiwallet.identity import phones, usernames
 from tikiwallet.identity.limits import NAMES_PER_PERSON, Limits
 from tikiwallet.identity.personal import PERSON_NAME, PERSON_PHONE, Personal
 
-_SELECT = "SELECT id, phone_sealed, username, display_name_sealed, created_at FROM identity.person"
-_BY_ID = f"{_SELECT} WHERE id = $1"
-_BY_PHONE = f"{_SELECT} WHERE phone_index = $1"
-_BY_USERNAME = f"{_SELECT} WHERE username = $1"
+_COLUMNS = (
+    "id, phone_sealed, username, display_name_sealed, created_at, language, home_currency, "
+    "pin_threshold, notice_payments, notice_news, restricted_until"
+)
+# A closed account is nobody any more, although its name and phone are kept for a while.
+_SELECT = f"SELECT {_COLUMNS} FROM identity.person WHERE closed_at IS NULL"  # noqa: S608
+_BY_ID = f"{_SELECT} AND id = $1"
+_BY_PHONE = f"{_SELECT} AND phone_index = $1"
+_BY_USERNAME = f"{_SELECT} AND username = $1"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person. `text_id` is what the outside sees; `display_name` is for others to read."""
+    """One person. `text_id` is what the outside sees; `display_name` is for others to read.
+    `home_currency` is a currency's number, `pin_threshold` in cents of Singapore (None: the
+    default), `restricted_until` the end of lower limits after a recovery, if there were any."""
 
     id: int
     phone: str
     username: str
     display_name: str
     created_at: datetime
+    language: str
+    home_currency: int
+    pin_threshold: int | None
+    notice_payments: bool
+    notice_news: bool
+    restricted_until: datetime | None
 
     @property
     def text_id(self) -> str:
@@ -36,9 +49,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class PublicName:
-    """What everybody may read of a person."""
+    """What everybody may read of a person; a closed account has no username."""
 
-    username: str
+    username: str | None
     display_name: str
 
 
@@ -55,11 +68,12 @@ class People:
         return self._person_or_none(await self._database.fetchrow(_BY_ID, id))
 
     async def names(self, ids: Collection[int]) -> dict[int, PublicName]:
-        """The names of those of `ids` that exist."""
+        """The names of those of `ids` that exist, closed accounts among them."""
         rows = await self._database.fetch(
             """
-            SELECT id, username, display_name_sealed FROM identity.person
-            WHERE id = ANY($1::bigint[])
+            SELECT id, CASE WHEN closed_at IS NULL THEN username END AS username,
+                display_name_sealed
+            FROM identity.person WHERE id = ANY($1::bigint[])
             """,
             list(ids),
         )
@@ -116,12 +130,12 @@ async def add_person(
     `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
     id = ids.new_id()
     row = await connection.fetchrow(
-        """
+        f"""
         INSERT INTO identity.person (id, phone_sealed, phone_index, username,
             display_name_sealed, password_hash, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
-        RETURNING id, phone_sealed, username, display_name_sealed, created_at
-        """,
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - only constants
         id,
         personal.seal(PERSON_PHONE, id, phone),
         personal.phone_index(phone),
@@ -141,5 +155,5 @@ def _person(row: Any, personal: Personal) -> Person:
         personal.open(PERSON_PHONE, id, row["phone_sealed"]),
         row["username"],
         personal.open(PERSON_NAME, id, row["display_name_sealed"]),
-        row["created_at"],
+        *row[4:],
     )

@@ -16,7 +16,8 @@ from tikiwallet.identity.sealing import SealedColumn, Sealing
 PERSON_PHONE: Final = SealedColumn("identity.person", "phone_sealed")
 PERSON_NAME: Final = SealedColumn("identity.person", "display_name_sealed")
 REGISTRATION_PHONE: Final = SealedColumn("identity.registration", "phone_sealed")
-SEALED: Final = (PERSON_PHONE, PERSON_NAME, REGISTRATION_PHONE)
+PHONE_CHANGE: Final = SealedColumn("identity.phone_change", "phone_sealed")
+SEALED: Final = (PERSON_PHONE, PERSON_NAME, REGISTRATION_PHONE, PHONE_CHANGE)
 
 _ROWS: Final = 1_000
 

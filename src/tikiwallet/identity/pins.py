@@ -11,10 +11,12 @@ import weakref
 from collections.abc import Callable
 
 from tikiwallet import clock
-from tikiwallet.database.pool import Database
+from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.hashing import Cost, Hashing
 from tikiwallet.identity.keys import ServerSecret
+from tikiwallet.identity.security_events import EventKind
 
 TRIES = 5
 # A stolen database alone gives no PIN away (the keyed hash below), so this guards the rest: 19 MiB.
@@ -105,21 +107,25 @@ class Pins:
                 raise CurrentPinRequired
             await self.verify_pin(person, current_pin)
         encoded = await self._hashing.make(self._keyed(person, pin), self._cost)
-        # Only the PIN that was just checked is replaced: of two first PINs set at once, one stays.
-        done = await self._database.fetchval(
-            """
-            INSERT INTO identity.pin AS p (person, hash, changed_at) VALUES ($1, $2, $3)
-            ON CONFLICT (person) DO UPDATE SET hash = $2, tries = 0, changed_at = $3
-            WHERE p.hash = $4
-            RETURNING 1
-            """,
-            person,
-            encoded,
-            clock.from_us(self._now()),
-            before,
-        )
-        if done is None:
-            raise CurrentPinRequired("The PIN was changed meanwhile")
+        async with self._database.transaction() as connection:
+            # Only the PIN that was just checked is replaced: of two first PINs set at once, one
+            # stays.
+            done = await connection.fetchval(
+                """
+                INSERT INTO identity.pin AS p (person, hash, changed_at) VALUES ($1, $2, $3)
+                ON CONFLICT (person) DO UPDATE SET hash = $2, tries = 0, changed_at = $3
+                WHERE p.hash = $4
+                RETURNING 1
+                """,
+                person,
+                encoded,
+                clock.from_us(self._now()),
+                before,
+            )
+            if done is None:
+                raise CurrentPinRequired("The PIN was changed meanwhile")
+            kind = EventKind.PIN_SET if before is None else EventKind.PIN_CHANGED
+            await security_events.record(connection, person, kind, at_us=self._now())
 
     async def verify_pin(self, person: int, pin: str) -> None:
         """Returns when `pin` is right. Raises `PinWrong`, `PinLocked`, `PinNotSet`, `Overloaded`;
@@ -133,8 +139,19 @@ class Pins:
             await self._verify_counted(person, pin)
 
     async def unlock(self, person: int) -> None:
-        """Give all tries back; for recovery and for staff."""
-        await self._database.execute("UPDATE identity.pin SET tries = 0 WHERE person = $1", person)
+        """Give all tries back; for staff."""
+        async with self._database.transaction() as connection:
+            await connection.execute("UPDATE identity.pin SET tries = 0 WHERE person = $1", person)
+            await security_events.record(
+                connection, person, EventKind.PIN_UNLOCKED, at_us=self._now()
+            )
+
+    async def remove(self, connection: AnyConnection, person: int) -> bool:
+        """Forget the PIN, in the caller's database transaction; whether there was one."""
+        done = await connection.fetchval(
+            "DELETE FROM identity.pin WHERE person = $1 RETURNING 1", person
+        )
+        return done is not None
 
     async def _verify_counted(self, person: int, pin: str) -> None:
         row = await self._database.fetchrow(
@@ -162,6 +179,10 @@ class Pins:
             )
             return
         left = TRIES - int(row["tries"])
+        kind = EventKind.PIN_WRONG if left else EventKind.PIN_LOCKED
+        await security_events.record(
+            self._database, person, kind, at_us=self._now(), tries_left=left
+        )
         if left == 0:
             raise PinLocked
         raise PinWrong(tries_left=left)

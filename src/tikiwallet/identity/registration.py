@@ -11,7 +11,7 @@ import asyncpg
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.identity import passwords, phones, usernames
+from tikiwallet.identity import passwords, phones, security_events, usernames
 from tikiwallet.identity.codes import (
     LIFETIME,
     CodeExpired,
@@ -33,6 +33,7 @@ from tikiwallet.identity.limits import (
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import Person, add_person
 from tikiwallet.identity.personal import REGISTRATION_PHONE, Personal
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
@@ -193,6 +194,9 @@ class Registration:
                     await self._tickets.redeem(connection, id, person.id)
                     method = "oidc"
                 await self._familiar.remember(connection, person.phone, address)
+                await security_events.record(
+                    connection, person.id, EventKind.REGISTERED, at_us=self._now()
+                )
                 tokens = await self._sessions.open(
                     connection, person.id, method=method, address=address, device=device
                 )

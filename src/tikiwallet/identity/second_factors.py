@@ -12,8 +12,10 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.recovery_codes import RecoveryCodes
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Challenge, Factor
 from tikiwallet.identity.totp import Totp
 
@@ -44,6 +46,11 @@ class Factors:
     def on(self) -> bool:
         """Whether the password alone does not suffice."""
         return self.totp or self.sms or self.passkeys > 0
+
+    @property
+    def typed(self) -> bool:
+        """Whether there is one that can be typed and does not come by SMS."""
+        return self.totp or self.recovery_codes > 0
 
     @property
     def methods(self) -> tuple[Factor, ...]:
@@ -119,6 +126,7 @@ class SecondFactors:
         if method in (None, Factor.RECOVERY_CODE) and await self._recovery_codes.use(
             connection, person, code
         ):
+            await self._tell(connection, person, EventKind.RECOVERY_CODE_USED)
             return Factor.RECOVERY_CODE
         return None
 
@@ -128,17 +136,24 @@ class SecondFactors:
         await self._totp.count_try(person)
         async with self._database.transaction() as connection:
             await self._totp.confirm(connection, person, code)
+            await self._tell(connection, person, EventKind.TOTP_ON)
             return await self._recovery_codes.renew(connection, person)
 
     async def remove_totp(self, person: int) -> None:
         """Switch the authenticator app off; it need not be on."""
         async with self._database.transaction() as connection:
+            was_on = (await _factors(connection, person)).totp
             await self._totp.remove(connection, person)
             await self._tidy(connection, person)
+            if was_on:
+                await self._tell(connection, person, EventKind.TOTP_OFF)
 
     async def set_sms(self, person: int, enabled: bool) -> None:
         """Switch codes by SMS on or off."""
         async with self._database.transaction() as connection:
+            if enabled != (await _factors(connection, person)).sms:
+                kind = EventKind.SMS_FACTOR_ON if enabled else EventKind.SMS_FACTOR_OFF
+                await self._tell(connection, person, kind)
             if enabled:
                 await connection.execute(
                     """
@@ -157,12 +172,14 @@ class SecondFactors:
         async with self._database.transaction() as connection:
             await self._passkeys.remove(connection, person, text_id)
             await self._tidy(connection, person)
+            await self._tell(connection, person, EventKind.PASSKEY_REMOVED)
 
     async def new_recovery_codes(self, person: int) -> list[str]:
         """Ten new recovery codes; the former stop to work. Raises `SecondFactorOff`."""
         async with self._database.transaction() as connection:
             if not (await _factors(connection, person)).on:
                 raise SecondFactorOff
+            await self._tell(connection, person, EventKind.RECOVERY_CODES_MADE)
             return await self._recovery_codes.renew(connection, person)
 
     async def forget_all(self, connection: AnyConnection, person: int) -> None:
@@ -176,7 +193,14 @@ class SecondFactors:
 
     async def end_challenges(self, connection: AnyConnection, person: int) -> None:
         """No sign-in that was begun can be finished any longer, as after a new password."""
+        await self.forget_challenges(connection, person)
+
+    async def forget_challenges(self, connection: AnyConnection, person: int) -> None:
+        """No sign-in that began with the password can be finished any longer."""
         await connection.execute("DELETE FROM identity.challenge WHERE person = $1", person)
+
+    async def _tell(self, connection: AnyConnection, person: int, kind: EventKind) -> None:
+        await security_events.record(connection, person, kind, at_us=self._now())
 
     async def _tidy(self, connection: AnyConnection, person: int) -> None:
         """Recovery codes go with the last factor that they stand in for."""

@@ -14,14 +14,16 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
 from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.limits import Limit, Limits, TooManyRequests
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.people import People, Person
-from tikiwallet.identity.relying_party import Json
+from tikiwallet.identity.relying_party import Json, PasskeyInvalid
 from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Factor, Sessions, Tokens
 
 TRIES: Final = 5
@@ -122,6 +124,7 @@ class SecondStep:
             if factor is not None:
                 tokens = await self._finish(connection, live, factor, address, device)
         if tokens is None:
+            await self._tell_failed(live, "code")
             raise CodeWrong(tries_left=left)
         if guessable:
             await self._limits.forget(FACTOR_TRIES, live.subject)
@@ -167,13 +170,17 @@ class SecondStep:
         """Finish a sign-in with a passkey. Raises `SecondFactorUnknown`, `PasskeyInvalid`."""
         live = await self._live(challenge_id, address)
         await self._count_try(live.id)
-        await self._passkeys.check(
-            Ceremony.SECOND_FACTOR,
-            credential,
-            person=live.person.id,
-            bound=live.raw_id,
-            user_verification=False,  # the password was the other factor
-        )
+        try:
+            await self._passkeys.check(
+                Ceremony.SECOND_FACTOR,
+                credential,
+                person=live.person.id,
+                bound=live.raw_id,
+                user_verification=False,  # the password was the other factor
+            )
+        except PasskeyInvalid:
+            await self._tell_failed(live, Factor.PASSKEY)
+            raise
         async with self._database.transaction() as connection:
             return await self._finish(connection, live, Factor.PASSKEY, address, device)
 
@@ -251,6 +258,15 @@ class SecondStep:
         if sent < len(SMS_WAITS):
             return SMS_WAITS[sent]
         return left
+
+    async def _tell_failed(self, live: _Live, method: str) -> None:
+        await security_events.record(
+            self._database,
+            live.person.id,
+            EventKind.SECOND_FACTOR_FAILED,
+            at_us=self._now(),
+            method=method,
+        )
 
     async def _is_sms_code(self, live: _Live, code: str, *, strict: bool) -> bool:
         """Whether `code` is the one that was sent; `strict` tells when that one is too old."""

@@ -10,16 +10,16 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
-from tikiwallet.identity import phones, revocations
+from tikiwallet.identity import phones, revocations, security_events
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import (
@@ -32,6 +32,7 @@ from tikiwallet.identity.limits import (
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.revocations import Revocations
+from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
 
 # A phone that is not used for a month signs in anew; so does everyone twice a year.
@@ -106,6 +107,10 @@ class Tokens:
     expires_in: int = ACCESS_SECONDS
 
 
+# A session that was ended, and until when its access tokens could still run.
+Ended: TypeAlias = tuple[bytes, datetime]
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """One of a person's sign-ins that still holds. `method` is how it was made; `device` may be
@@ -166,6 +171,13 @@ class Sessions:
         )
         encoded: str | None = None if row is None else row["password_hash"]
         if not await self._passwords.matches(encoded, password) or row is None:
+            # Written down for unknown phones as well: their answer takes as long.
+            await security_events.record(
+                self._database,
+                None if row is None else row["id"],
+                EventKind.SIGN_IN_FAILED,
+                at_us=self._now(),
+            )
             raise InvalidCredentials
         person: int = row["id"]
         await self._limits.forget(LOGINS_PER_PHONE, subject)
@@ -173,8 +185,8 @@ class Sessions:
         if address is not None:  # many honest people share one
             await self._limits.give_back(LOGINS_PER_ADDRESS, address_subject(address))
         if encoded is not None and self._passwords.is_outdated(encoded):
-            await self._renew_hash(person, encoded, password)
-        tokens = await self.admit(person, address=address, device=device)
+            encoded = await self._renew_hash(person, encoded, password)
+        tokens = await self.admit(person, address=address, device=device, password_hash=encoded)
         await self._familiar.remember(self._database, phone, address)
         return tokens
 
@@ -185,9 +197,11 @@ class Sessions:
         method: str = "password",
         address: str | None = None,
         device: str = "",
+        password_hash: str | None = None,
     ) -> Tokens:
-        """A new session for someone who showed who they are by one factor. Raises
-        `SecondFactorRequired` when they want to be asked for another."""
+        """A new session for someone who showed who they are by one factor; by the password whose
+        hash was `password_hash`, if that. Raises `SecondFactorRequired` when they want to be asked
+        for another, `InvalidCredentials` when the password has changed since."""
         if self._second_factors is not None:
             challenge = await self._second_factors.challenge(person)
             if challenge is not None:
@@ -197,6 +211,14 @@ class Sessions:
                     expires_in=challenge.expires_in,
                 )
         async with self._database.transaction() as connection:
+            if password_hash is not None:
+                # A new password waits for this, or is seen here: none of the old one's sign-ins
+                # survives it.
+                holds = await connection.fetchval(
+                    "SELECT password_hash FROM identity.person WHERE id = $1 FOR SHARE", person
+                )
+                if holds != password_hash:
+                    raise InvalidCredentials
             return await self.open(
                 connection, person, method=method, address=address, device=device
             )
@@ -228,6 +250,14 @@ class Sessions:
             method,
             address,
             device,
+        )
+        await security_events.record(
+            connection,
+            person,
+            EventKind.SIGNED_IN,
+            session=session,
+            at_us=clock.to_us(at),
+            method=method,
         )
         token = secrets.token_urlsafe(32)
         await _keep(connection, session, token, min(REFRESH_LIFETIME, SESSION_LIFETIME) + at)
@@ -282,6 +312,13 @@ class Sessions:
             if lost and await _is_unused(connection, following):
                 return self._tokens(row["person"], session, following)
             until = await self._end(connection, session, "refresh_reused", at)
+            await security_events.record(
+                connection,
+                row["person"],
+                EventKind.REFRESH_REUSED,
+                session=session,
+                at_us=clock.to_us(at),
+            )
         self._know(session, until)
         raise RefreshReused
 
@@ -318,30 +355,62 @@ class Sessions:
         at = clock.from_us(self._now())
         async with self._database.transaction() as connection:
             until = await self._end(connection, session, why, at, person)
+            if until is not None:
+                await self._tell_ended(connection, session, why)
         self._know(session, until)
         return until is not None
 
     async def end_all(self, person: int, why: str, keep: bytes | None = None) -> int:
-        """End all sessions of `person` but `keep`, as after a new password; how many they were."""
-        at = clock.from_us(self._now())
-        ended: list[tuple[bytes, datetime]] = []
+        """End all sessions of `person` but `keep`; how many they were."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(
-                """
-                SELECT id FROM identity.session WHERE person = $1 AND revoked_at IS NULL
-                ORDER BY id FOR UPDATE
-                """,
-                person,
-            )
-            for row in rows:
-                session: bytes = row["id"].bytes
-                if session != keep:
-                    until = await self._end(connection, session, why, at)
-                    if until is not None:
-                        ended.append((session, until))
+            ended = await self.end_all_in(connection, person, why, keep)
+            if ended:
+                await security_events.record(
+                    connection,
+                    person,
+                    EventKind.SESSIONS_ENDED,
+                    session=keep,
+                    at_us=self._now(),
+                    ended=len(ended),
+                )
+        self.know(ended)
+        return len(ended)
+
+    async def end_all_in(
+        self, connection: AnyConnection, person: int, why: str, keep: bytes | None = None
+    ) -> list[Ended]:
+        """`end_all` in the caller's database transaction, which says why in the audit trail. Give
+        what this returns to `know` after the commit."""
+        at = clock.from_us(self._now())
+        ended: list[Ended] = []
+        rows = await connection.fetch(
+            """
+            SELECT id FROM identity.session WHERE person = $1 AND revoked_at IS NULL
+            ORDER BY id FOR UPDATE
+            """,
+            person,
+        )
+        for row in rows:
+            session: bytes = row["id"].bytes
+            if session != keep:
+                until = await self._end(connection, session, why, at)
+                if until is not None:
+                    ended.append((session, until))
+        return ended
+
+    def know(self, ended: Iterable[Ended]) -> None:
+        """This process refuses these sessions at once; the others hear of it by themselves."""
         for session, until in ended:
             self._know(session, until)
-        return len(ended)
+
+    async def _tell_ended(self, connection: AnyConnection, session: bytes, why: str) -> None:
+        owner: int | None = await connection.fetchval(
+            "SELECT person FROM identity.session WHERE id = $1", ids.write_uuid(session)
+        )
+        kind = EventKind.SIGNED_OUT if why == "logout" else EventKind.SESSION_ENDED
+        await security_events.record(
+            connection, owner, kind, session=session, at_us=self._now(), why=why
+        )
 
     def _know(self, session: bytes, until: datetime | None) -> None:
         if until is not None:
@@ -387,14 +456,19 @@ class Sessions:
         digest = hmac.digest(self._refresh_key, refresh_token.encode(errors="replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    async def _renew_hash(self, person: int, encoded: str, password: str) -> None:
+    async def _renew_hash(self, person: int, encoded: str, password: str) -> str:
+        """The hash that is kept now."""
         renewed = await self._passwords.hash(password)
-        await self._database.execute(
-            "UPDATE identity.person SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+        done = await self._database.fetchval(
+            """
+            UPDATE identity.person SET password_hash = $3 WHERE id = $1 AND password_hash = $2
+            RETURNING password_hash
+            """,
             person,
             encoded,
             renewed,
         )
+        return encoded if done is None else renewed
 
 
 async def _keep(connection: AnyConnection, session: bytes, token: str, until: datetime) -> None:

@@ -11,13 +11,15 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
+from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
 from tikiwallet.identity.codes import CodeWrong
 from tikiwallet.identity.limits import Limit, Limits
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords, PasswordWrong
-from tikiwallet.identity.relying_party import Json
+from tikiwallet.identity.relying_party import Json, PasskeyInvalid
 from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.security_events import EventKind
 
 LASTS: Final = timedelta(minutes=10)
 STEP_UPS: Final = Limit("step-up.session", 10, timedelta(minutes=15))
@@ -83,6 +85,7 @@ class StepUp:
             "SELECT password_hash FROM identity.person WHERE id = $1", person
         )
         if not await self._passwords.matches(encoded, password):
+            await self._tell(self._database, person, session, "password", failed=True)
             raise PasswordWrong
         needs_code = (await self._factors.factors(person)).totp
         if needs_code and code is None:
@@ -93,7 +96,9 @@ class StepUp:
             right = not needs_code or await self._factors.use_code(connection, person, code or "")
             if right:
                 await self._confirm(connection, session)
+                await self._tell(connection, person, session, "password")
         if not right:
+            await self._tell(self._database, person, session, "code", failed=True)
             raise CodeWrong
         await self._limits.forget(STEP_UPS, subject)
         await self._limits.give_back(STEP_UPS_DAY, subject)
@@ -108,9 +113,32 @@ class StepUp:
 
     async def by_passkey(self, person: int, session: bytes, credential: Json) -> None:
         """Confirm `session` of `person` with a passkey. Raises `PasskeyInvalid`."""
-        await self._passkeys.check(Ceremony.STEP_UP, credential, person=person, bound=session)
+        try:
+            await self._passkeys.check(Ceremony.STEP_UP, credential, person=person, bound=session)
+        except PasskeyInvalid:
+            await self._tell(self._database, person, session, "passkey", failed=True)
+            raise
         async with self._database.transaction() as connection:
             await self._confirm(connection, session)
+            await self._tell(connection, person, session, "passkey")
+
+    async def _tell(
+        self,
+        connection: security_events.Executes,
+        person: int,
+        session: bytes,
+        method: str,
+        *,
+        failed: bool = False,
+    ) -> None:
+        await security_events.record(
+            connection,
+            person,
+            EventKind.REAUTHENTICATION_FAILED if failed else EventKind.REAUTHENTICATED,
+            session=session,
+            at_us=self._now(),
+            method=method,
+        )
 
     async def _confirm(self, connection: AnyConnection, session: bytes) -> None:
         await connection.execute(

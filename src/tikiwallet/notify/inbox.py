@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypedDict
 
 from tikiwallet import clock
-from tikiwallet.database.pool import Database
+from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.identity.codes import Delivery, Purpose
 from tikiwallet.notify.templates import code_text
 
@@ -30,31 +30,40 @@ class SandboxInbox:
         self._database = database
         self._now = now
 
-    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> Delivery:
+    async def send_code(
+        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+    ) -> Delivery:
         """Put the message into the inbox of `phone` (E.164)."""
-        text = code_text(purpose, code)
         async with self._database.transaction() as connection:
-            await connection.execute(
-                """
-                INSERT INTO notify.message (to_phone, text, code, sent_at)
-                VALUES ($1, $2, $3, $4)
-                """,
-                phone,
-                text,
-                code,
-                clock.from_us(self._now()),
-            )
-            await connection.execute(
-                """
-                DELETE FROM notify.message WHERE to_phone = $1 AND id <= (
-                    SELECT id FROM notify.message WHERE to_phone = $1
-                    ORDER BY id DESC OFFSET $2 LIMIT 1
-                )
-                """,
-                phone,
-                KEPT_PER_PHONE,
-            )
+            await self._put(connection, phone, code_text(purpose, code, link), code)
         return Delivery.SENT
+
+    async def queue_notice(
+        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+    ) -> None:
+        """Put the message there when the caller's database transaction commits."""
+        await self._put(connection, phone, code_text(purpose, None, link), None)
+
+    async def _put(
+        self, connection: AnyConnection, phone: str, text: str, code: str | None
+    ) -> None:
+        await connection.execute(
+            "INSERT INTO notify.message (to_phone, text, code, sent_at) VALUES ($1, $2, $3, $4)",
+            phone,
+            text,
+            code,
+            clock.from_us(self._now()),
+        )
+        await connection.execute(
+            """
+            DELETE FROM notify.message WHERE to_phone = $1 AND id <= (
+                SELECT id FROM notify.message WHERE to_phone = $1
+                ORDER BY id DESC OFFSET $2 LIMIT 1
+            )
+            """,
+            phone,
+            KEPT_PER_PHONE,
+        )
 
     async def messages(self, phone: str, limit: int = KEPT_PER_PHONE) -> list[InboxMessage]:
         """What `phone` would have received, newest first, up to `limit`. A plus that a query

@@ -17,7 +17,7 @@ import msgspec
 from prometheus_client import Counter
 
 from tikiwallet import clock, ids, logs
-from tikiwallet.database.pool import Database
+from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.identity.codes import LIFETIME, CodeNotSent, Delivery, PhoneUnreachable, Purpose
 from tikiwallet.identity.sealing import SealBroken, SealedColumn, Sealing
 from tikiwallet.notify.gateway import SmsGateway, SmsNotTaken, SmsRefused, SmsUnsure
@@ -33,6 +33,7 @@ _CLAIM: Final = timedelta(seconds=ATTEMPT_SECONDS + UNSURE_SECONDS)
 _LONGEST_PAUSE: Final = 30.0
 _SKEW: Final = timedelta(seconds=60)  # between our clock and the provider's
 _KEPT: Final = timedelta(days=7)
+_NOTICE_LIFETIME: Final = timedelta(hours=10)  # as long as providers keep a message
 _FAILURE_MAX: Final = 200
 _SENT: Final = Counter("tikiwallet_messages_total", "Text messages by how they ended", ["outcome"])
 _log = logs.get(__name__)
@@ -100,10 +101,31 @@ class Outbox:
         self._quick_seconds = quick_seconds
         self._under_way: set[asyncio.Task[SmsRefused | bool]] = set()
 
-    async def send_code(self, phone: str, code: str | None, purpose: Purpose) -> Delivery:
+    async def send_code(
+        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+    ) -> Delivery:
         """Send the words of `purpose`; back within seconds, whatever the provider does. Raises
         `PhoneUnreachable` and `CodeNotSent` when it will not take the message."""
-        return await self.send(phone, code_text(purpose, code), purpose.value, LIFETIME)
+        return await self.send(phone, code_text(purpose, code, link), purpose.value, LIFETIME)
+
+    async def queue_notice(
+        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+    ) -> None:
+        """Leave the words of `purpose` to the worker, in the caller's database transaction; it
+        tries for some hours."""
+        at = clock.from_us(self._now())
+        id = ids.write_uuid(ids.new_uuid7())
+        await connection.execute(
+            _INSERT,
+            id,
+            purpose.value,
+            self._sealed(id, phone, code_text(purpose, None, link)),
+            "waiting",
+            0,
+            at,
+            at + _NOTICE_LIFETIME,
+            at,
+        )
 
     async def send(self, to: str, text: str, purpose: str, lifetime: timedelta) -> Delivery:
         """Send `text` to the E.164 number `to`, or try to for `lifetime`. Raises as `send_code`."""
@@ -115,7 +137,7 @@ class Outbox:
             _INSERT,
             id,
             purpose,
-            SEALED.seal(self._sealing, id, msgspec.json.encode((to, text)).decode()),
+            self._sealed(id, to, text),
             "waiting" if busy else "sending",
             0 if busy else 1,
             at,
@@ -135,6 +157,9 @@ class Outbox:
                 raise CodeNotSent
             case sent:
                 return Delivery.SENT if sent else Delivery.ON_ITS_WAY
+
+    def _sealed(self, id: str, to: str, text: str) -> bytes:
+        return SEALED.seal(self._sealing, id, msgspec.json.encode((to, text)).decode())
 
     async def deliver_due(self) -> bool:
         """Send what is due, and end what has lost its meaning; whether there may be more at once.

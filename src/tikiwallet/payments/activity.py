@@ -17,11 +17,11 @@ from tikiwallet.wallets.directory import WalletDirectory
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a wallet is, as others may see it."""
+    """Whose a wallet is, as others may see it; a closed account has no `username`."""
 
     wallet: int
     person: int
-    username: str
+    username: str | None
     display_name: str
 
 

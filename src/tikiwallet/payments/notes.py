@@ -152,7 +152,7 @@ class Notes:
             Note(
                 row["data"],
                 row["author"],
-                names[row["author"]].username if row["author"] in names else "",
+                (names[row["author"]].username if row["author"] in names else None) or "",
                 row["from_device"],
                 row["at"],
             )

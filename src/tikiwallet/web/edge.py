@@ -12,7 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tikiwallet import ids, logs
+from tikiwallet.identity.origin import set_origin
 from tikiwallet.web import headers as security
+from tikiwallet.web.devices import describe
 from tikiwallet.web.errors import BodyTooLarge, InternalError, render
 from tikiwallet.web.headers import CSP, INERT, Header
 from tikiwallet.web.metrics import Latencies
@@ -61,6 +63,7 @@ class Edge:
         begun = time.perf_counter()
         answer = _Answer(scope, send, self._always)
         token = logs.request_id.set(answer.request_id)
+        _note_origin(scope)
         try:
             await self._serve(scope, receive, answer)
         finally:
@@ -122,6 +125,13 @@ class _Answer:
         status, headers, body = render(problem, self.request_id)
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _note_origin(scope: Scope) -> None:
+    """Let whatever the request does say in the audit trail where it came from."""
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    client = scope.get("client")
+    set_origin(describe(agent.decode("latin-1")), client[0] if client else None)
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -14,11 +14,14 @@ from tikiwallet.identity.places import Places
 from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.notify.notices import Notices
 from tikiwallet.payments.activity import Activity
+from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.notes import Notes
 from tikiwallet.payments.pay import Payments
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
+from tikiwallet.wallets.closing import Closing
 from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
 from tikiwallet.web.cookies import BrowserCookies
@@ -50,6 +53,9 @@ class Parts:
     topups: TopUps
     payments: Payments
     activity: Activity
+    contacts: Contacts
+    closing: Closing
+    notices: Notices
     notes: Notes
     latencies: Latencies
     registry: CollectorRegistry

@@ -1,6 +1,6 @@
 """The person who is signed in, their PIN, and the names of others to confirm."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Response
 from pydantic import Field
@@ -8,10 +8,10 @@ from pydantic import Field
 from tikiwallet import clock, ids
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.limits import NAMES_PER_PERSON
-from tikiwallet.money import CURRENCIES, Money
-from tikiwallet.payments.pay import PIN_FREE_SGD
+from tikiwallet.identity.payer_facts import PIN_FREE_SGD
+from tikiwallet.money import BY_NUMBER, CURRENCIES, Money
 from tikiwallet.wallets.wallets import CEILING_SGD, PREFIX
-from tikiwallet.web.api.bodies import Answer, Body, MoneyAnswer
+from tikiwallet.web.api.bodies import Answer, Body, CurrencyCode, MoneyAnswer
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import Parts, SignedIn, WithParts
 
@@ -28,8 +28,17 @@ class LimitsAnswer(Answer):
     payment_without_pin: MoneyAnswer
 
 
+class NoticesChoice(Answer):
+    """What the person is told of; what concerns security always is."""
+
+    security: Literal[True] = True
+    payments: bool
+    news: bool
+
+
 class MeAnswer(Answer):
-    """The person who asks."""
+    """The person who asks. `pin_threshold` is their own (null: the default), `restricted_until` the
+    end of lower limits after a recovery (null: none hold)."""
 
     person_id: str
     phone: str
@@ -39,6 +48,12 @@ class MeAnswer(Answer):
     tier: str
     limits: LimitsAnswer
     pin_set: bool
+    language: str
+    home_currency: CurrencyCode
+    pin_threshold: MoneyAnswer | None
+    notices: NoticesChoice
+    restricted_until: str | None
+    second_factor: bool
 
 
 class PinBody(Body):
@@ -62,10 +77,18 @@ class NameAnswer(Answer):
     openapi_extra=SIGNED_IN,
 )
 async def me(principal: SignedIn, parts: WithParts) -> MeAnswer:
-    """Limits are the tier's."""
-    person = await parts.identity.people.person(principal.person)
+    """Limits are the tier's, the PIN threshold the person's own."""
+    return await told(parts, principal.person)
+
+
+async def told(parts: Parts, id: int) -> MeAnswer:
+    """What a person is told of themselves. Raises NotFound for a closed account."""
+    person = await parts.identity.people.person(id)
     if person is None:
         raise NotFound("this person is gone")
+    threshold = PIN_FREE_SGD if person.pin_threshold is None else person.pin_threshold
+    until = person.restricted_until
+    restricted = until is not None and clock.to_us(until) > clock.now_us()
     return MeAnswer(
         person_id=person.text_id,
         phone=person.phone,
@@ -75,9 +98,17 @@ async def me(principal: SignedIn, parts: WithParts) -> MeAnswer:
         tier=TIER,
         limits=LimitsAnswer(
             wallet_ceiling=MoneyAnswer.of(Money(CEILING_SGD, _SGD)),
-            payment_without_pin=MoneyAnswer.of(Money(PIN_FREE_SGD, _SGD)),
+            payment_without_pin=MoneyAnswer.of(Money(threshold, _SGD)),
         ),
         pin_set=await parts.identity.pins.is_set(person.id),
+        language=person.language,
+        home_currency=BY_NUMBER[person.home_currency].code,
+        pin_threshold=None
+        if person.pin_threshold is None
+        else MoneyAnswer.of(Money(person.pin_threshold, _SGD)),
+        notices=NoticesChoice(payments=person.notice_payments, news=person.notice_news),
+        restricted_until=clock.rfc3339(clock.to_us(until)) if until and restricted else None,
+        second_factor=await parts.identity.second_factors.is_on(person.id),
     )
 
 

@@ -1,0 +1,113 @@
+"""A new password in place of one that is known. All other sign-ins end with it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+from tikiwallet import clock
+from tikiwallet.database.pool import Database
+from tikiwallet.errors import NotFound
+from tikiwallet.identity import passwords, security_events
+from tikiwallet.identity.codes import CodeSender, Purpose
+from tikiwallet.identity.limits import Limit, Limits
+from tikiwallet.identity.passwords import Passwords, PasswordWrong
+from tikiwallet.identity.people import People
+from tikiwallet.identity.recovery import end_recoveries
+from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.sessions import Sessions
+from tikiwallet.identity.step_up import StepUp
+
+# By session: whoever holds one does not keep the owner's others from trying.
+TRIES: Final = Limit("password.session", 10, timedelta(minutes=15))
+TRIES_DAY: Final = Limit("password.session.day", 30, timedelta(days=1))
+
+
+class PasswordChange:
+    """Changes passwords."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        people: People,
+        passwords: Passwords,
+        factors: SecondFactors,
+        sessions: Sessions,
+        sender: CodeSender,
+        step_up: StepUp,
+        limits: Limits,
+        now: Callable[[], int] = clock.now_us,
+    ) -> None:
+        self._database = database
+        self._people = people
+        self._passwords = passwords
+        self._factors = factors
+        self._sessions = sessions
+        self._sender = sender
+        self._step_up = step_up
+        self._limits = limits
+        self._now = now
+
+    async def change(self, person: int, session: bytes, current: str | None, new: str) -> None:
+        """Set the password `new` and end every session but `session`; recoveries under way end as
+        well, for whoever is in needs none. `current` is None for people without a password, who
+        sign in through somebody else: they need a sign-in that was confirmed lately. Raises
+        `PasswordWrong`, `ReauthenticationRequired`, `PasswordWeak`, `TooManyRequests`,
+        `Overloaded`."""
+        if current is not None:
+            await self.check(person, session, current)
+        elif await self._has_password(person):
+            raise PasswordWrong("Your current password is needed")
+        else:
+            await self._step_up.require(session)
+        owner = await self._people.person(person)
+        if owner is None:
+            raise NotFound("this person is gone")
+        passwords.check_rules(new, owner.phone, owner.username)
+        encoded = await self._passwords.hash(new)
+        at = clock.from_us(self._now())
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "UPDATE identity.person SET password_hash = $2 WHERE id = $1", person, encoded
+            )
+            await self._factors.forget_challenges(connection, person)
+            ended = await self._sessions.end_all_in(connection, person, "new password", session)
+            await end_recoveries(connection, person, at, "superseded")
+            await security_events.record(
+                connection,
+                person,
+                EventKind.PASSWORD_CHANGED,
+                session=session,
+                at_us=self._now(),
+                ended=len(ended),
+            )
+            await self._sender.queue_notice(connection, owner.phone, Purpose.PASSWORD_CHANGED)
+        self._sessions.know(ended)
+
+    async def _has_password(self, person: int) -> bool:
+        kept = await self._database.fetchval(
+            "SELECT password_hash FROM identity.person WHERE id = $1", person
+        )
+        return kept is not None
+
+    async def check(self, person: int, session: bytes, password: str) -> None:
+        """Returns when `password` is the person's; wrong ones are counted by session. Raises
+        `PasswordWrong`, `TooManyRequests`, `Overloaded`."""
+        subject = session.hex()
+        await self._limits.take(TRIES, subject)
+        await self._limits.take(TRIES_DAY, subject)
+        encoded: str | None = await self._database.fetchval(
+            "SELECT password_hash FROM identity.person WHERE id = $1", person
+        )
+        if not await self._passwords.matches(encoded, password):
+            await security_events.record(
+                self._database,
+                person,
+                EventKind.PASSWORD_CHANGE_FAILED,
+                session=session,
+                at_us=self._now(),
+            )
+            raise PasswordWrong
+        await self._limits.forget(TRIES, subject)
+        await self._limits.give_back(TRIES_DAY, subject)
