@@ -103,7 +103,10 @@ async def test_the_application_cannot_change_what_was_sealed(books: Books) -> No
 async def test_the_key_is_private(books: Books) -> None:
     load_key(books.keys)
     assert (books.keys / "tree-head.key").stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in books.keys.iterdir()) == ["tree-head.key"]
+    assert sorted(path.name for path in books.keys.iterdir()) == [
+        "tree-head.key",
+        "tree-head.pub",
+    ]
 
 
 # -- tampering

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tikiwallet.ids import derived_id
 
 KEY_NAME = "tree-head.key"
+PUBLIC_NAME = "tree-head.pub"  # the public half, 32 bytes in hexadecimal
 NO_HEAD = bytes(32)  # `previous` of the first head
 
 _HEAD_DOMAIN = b"tikiwallet/tree-head/1\n"
@@ -115,7 +117,21 @@ def load_key(keys_dir: Path) -> Ed25519PrivateKey:
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"{KEY_NAME} does not hold an Ed25519 key")
+    public, raw = keys_dir / PUBLIC_NAME, key.public_key().public_bytes_raw()
+    written = raw.hex().encode() + b"\n"
+    if not public.exists() or public.read_bytes() != written:  # made before there was such a file
+        public.unlink(missing_ok=True)
+        load_public_key.cache_clear()
+        _write_once(public, written)
     return key
+
+
+@lru_cache(maxsize=64)
+def load_public_key(keys_dir: Path) -> Ed25519PublicKey:
+    """The public half, for those who sign nothing: read once, never made. Raises OSError until
+    `load_key` has written it, ValueError for what is no key."""
+    written = (keys_dir / PUBLIC_NAME).read_text().strip()
+    return Ed25519PublicKey.from_public_bytes(read_hex(written))
 
 
 def _make_key(path: Path) -> None:
@@ -123,11 +139,16 @@ def _make_key(path: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
+    _write_once(path, pem)
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Make the file, mode 0600, complete or not at all; one that is there stays."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(pem)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         # Of two processes that start together, the second finds the first one's key.

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tikiwallet.clock import rfc3339
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.errors import NotFound, Problem
+from tikiwallet.errors import NotFound, Problem, Unavailable
 from tikiwallet.ids import write_uuid
 from tikiwallet.ledger import merkle
-from tikiwallet.ledger.heads import Head, load_key, read_hex, signature_fits
+from tikiwallet.ledger.heads import Head, load_public_key, read_hex, signature_fits
 from tikiwallet.ledger.leaves import (
     FACTS_BY_ID,
     OPTIONAL,
@@ -48,6 +48,13 @@ class ProofError(ValueError):
     """A proof does not prove what it says; the text says where it fails."""
 
 
+def _public_key(keys_dir: Path) -> Ed25519PublicKey:
+    try:
+        return load_public_key(keys_dir)
+    except OSError:  # nothing was ever sealed, or this process looks in another folder
+        raise Unavailable("The key that heads are signed with is not there") from None
+
+
 async def prove(
     database: Database, keys_dir: Path, transaction_id: bytes, leg: int = 0
 ) -> dict[str, Any]:
@@ -55,7 +62,7 @@ async def prove(
 
     Raises NotFound without such a leg and NotYetSealed until a head covers it.
     """
-    public = load_key(keys_dir).public_key()
+    public = _public_key(keys_dir)
     async with database.transaction(readonly=True) as connection:
         record = await connection.fetchval(FACTS_BY_ID, transaction_id.hex(), leg)
         if record is None:
@@ -87,7 +94,7 @@ async def prove_consistency(
 
     Raises NotFound unless heads of both sizes exist.
     """
-    public = load_key(keys_dir).public_key()
+    public = _public_key(keys_dir)
     async with database.transaction(readonly=True) as connection:
         heads = []
         for size in (old_size, new_size):
@@ -233,6 +240,6 @@ async def published_heads(
     they are signed with."""
     rows = await database.fetch(_HEADS, shard, below or 2**62, limit)
     return {
-        "public_key": load_key(keys_dir).public_key().public_bytes_raw().hex(),
+        "public_key": _public_key(keys_dir).public_bytes_raw().hex(),
         "items": [{**head.as_json(), "lost": lost} for head, lost in map(head_from, rows)],
     }

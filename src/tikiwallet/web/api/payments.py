@@ -179,7 +179,7 @@ async def proof(
     "/audit/heads",
     tags=["audit"],
     summary="The signed heads of the ledger's log, newest first",
-    responses=problems(),
+    responses=problems("unavailable"),
 )
 async def heads(
     parts: WithParts,
