@@ -9,8 +9,6 @@ export default {
   "do.cancel": "إلغاء",
   "do.save": "حفظ",
   "do.done": "تم",
-  "do.remove": "إزالة",
-  "do.edit": "تعديل",
   copied: "تم النسخ",
   "copy.failed": "لم يسمح المتصفح بالنسخ",
   saved: "تم الحفظ",

@@ -9,8 +9,6 @@ export default {
   "do.cancel": "Cancel",
   "do.save": "Save",
   "do.done": "Done",
-  "do.remove": "Remove",
-  "do.edit": "Edit",
   copied: "Copied",
   "copy.failed": "This browser did not allow copying",
   saved: "Saved",
