@@ -24,6 +24,8 @@ def test_home_and_activity_open_offline_with_their_age(open_page: OpenPage, peop
     installed(page)
     expect(page.get_by_role("region", name="Balance")).to_contain_text(shown("S$43.00"))
     page.get_by_role("link", name="Activity").click()
+    # The screen before stays until this one is there, and it shows the ferry as well.
+    expect(page.get_by_role("heading", name="Activity", level=1)).to_be_visible()
     expect(page.get_by_text("Ferry")).to_be_visible()
     page.get_by_role("link", name="Home").click()
     expect(page.get_by_text("Ferry")).to_be_visible()

@@ -1,6 +1,6 @@
 // The amount of a payment, as large as it matters.
 import { t } from "../core/i18n.js";
-import { exponentOf, readAmount, signOf, toDecimal } from "../core/money.js";
+import { exponentOf, readAmount, signOf, toTyped } from "../core/money.js";
 import { html, useEffect, useId, useRef, useState } from "../core/ui.js";
 import { Icon } from "./icons.js";
 
@@ -23,7 +23,7 @@ export function AmountInput({ currency, amount, onChange, label, error, autofocu
   useEffect(() => {
     if (autofocus) input.current?.focus();
   }, []);
-  const [text, setText] = useState(amount ? toDecimal(amount, currency) : "");
+  const [text, setText] = useState(amount ? toTyped(amount, currency) : "");
   const [left, setLeft] = useState(false);
   const own = left && text ? amountProblem(text, currency) : null;
   const wrong = error ?? own;

@@ -67,6 +67,15 @@ export function toDecimal(amount, code) {
   return places ? `${sign}${whole}.${digits.slice(-places)}` : `${sign}${whole}`;
 }
 
+/** @param {string} text @param {string} code @returns {number | null} what `toDecimal` wrote; for links */
+export function fromDecimal(text, code) {
+  const [, whole = "", fraction = ""] = /^(\d{1,16})(?:\.(\d+))?$/.exec(text) ?? [];
+  const places = exponentOf(code);
+  if (!whole || fraction.length > places) return null;
+  const minor = Number(whole + fraction.padEnd(places, "0"));
+  return minor <= AMOUNT_MAX ? minor : null;
+}
+
 /** @type {Map<string, Intl.NumberFormat>} */
 const formats = new Map();
 
@@ -128,8 +137,23 @@ export function plainDigits(text) {
 
 /** @typedef {{ amount: number } | { problem: "empty" | "form" | "places" | "large" }} Reading */
 
+/** @param {"group" | "decimal"} type @returns {string} how the person's language writes it */
+function markOf(type) {
+  const parts = new Intl.NumberFormat(locale()).formatToParts(1_000_000.5);
+  return parts.find((part) => part.type === type)?.value ?? (type === "group" ? "," : ".");
+}
+
+/** @param {number} amount @param {string} code @returns {string} as the person would type it */
+export const toTyped = (amount, code) =>
+  toDecimal(amount, code).replace(".", markOf("decimal") === "," ? "," : ".");
+
+/** Thousands, or lakhs and crores: groups of two or three, the last of three. */
+const GROUPS = /^[1-9]\d{0,2}(?:[.,]\d{2,3})*[.,]\d{3}$/;
+
 /**
- * Reads what a person typed: either point may be the decimal one, the last one is.
+ * Reads what a person typed. Of two different marks the last is the decimal one, and one that is
+ * repeated groups thousands. A single mark groups only where the language writes it so: "1,250" is
+ * more than a thousand in English, "1.250" is not, and is refused rather than guessed.
  * @param {string} text @param {string} code
  * @returns {Reading} minor units, or what is wrong
  */
@@ -138,15 +162,17 @@ export function readAmount(text, code) {
   if (plain === "") return { problem: "empty" };
   if (!/^[\d.,]+$/.test(plain) || !/\d/.test(plain)) return { problem: "form" };
   const places = exponentOf(code);
+  const marks = new Set(plain.replace(/\d/g, ""));
   const last = Math.max(plain.lastIndexOf("."), plain.lastIndexOf(","));
-  const mark = plain[last];
-  const after = last < 0 ? "" : plain.slice(last + 1);
-  // "1,000" and "1.000.000" group thousands; "1,5" and "0,125" do not.
-  const repeated = last >= 0 && plain.indexOf(/** @type {string} */ (mark)) !== last;
-  const groups = /^[1-9]\d{0,2}([.,]\d{3})+$/.test(plain) && (repeated || places < 3);
-  const whole = (groups || last < 0 ? plain : plain.slice(0, last)).replace(/[.,]/g, "");
-  const fraction = groups ? "" : after;
+  const mark = plain.charAt(last);
+  const isRepeated = plain.indexOf(mark) !== last;
+  const isGrouped = marks.size === 1 && (isRepeated || (mark === markOf("group") && GROUPS.test(plain)));
+  const whole = isGrouped || last < 0 ? plain : plain.slice(0, last);
+  const fraction = isGrouped || last < 0 ? "" : plain.slice(last + 1);
+  if (/[.,]/.test(whole) && (!GROUPS.test(whole) || whole.includes(",") === whole.includes("."))) {
+    return { problem: "form" };
+  }
   if (fraction.length > places) return { problem: "places" };
-  const minor = BigInt(`${whole || "0"}${fraction.padEnd(places, "0")}`);
+  const minor = BigInt(`${whole.replace(/[.,]/g, "") || "0"}${fraction.padEnd(places, "0")}`);
   return minor > BigInt(AMOUNT_MAX) ? { problem: "large" } : { amount: Number(minor) };
 }

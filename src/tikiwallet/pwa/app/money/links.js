@@ -1,6 +1,6 @@
 // Links and codes that ask for money: /pay?to=@name&amount=12.50&currency=SGD.
 import { countryOf, diallingCode, guessCountry } from "../core/countries.js";
-import { plainDigits, readAmount, toDecimal } from "../core/money.js";
+import { fromDecimal, plainDigits, toDecimal } from "../core/money.js";
 import { me } from "../core/session.js";
 
 const WALLET = /^w_[0-9a-hjkmnp-tv-z]{13}$/;
@@ -28,8 +28,8 @@ export function readQuery(query) {
   const written = query.get("amount");
   const memo = query.get("memo")?.slice(0, 140) || undefined;
   if (!written || !/^[A-Z]{3}$/.test(currency)) return { to, memo };
-  const read = readAmount(written, currency);
-  const money = "amount" in read && read.amount > 0 ? { amount: read.amount, currency } : undefined;
+  const amount = fromDecimal(written, currency);
+  const money = amount ? { amount, currency } : undefined;
   return { to, money, memo };
 }
 

@@ -5,6 +5,7 @@ import { MovementItem } from "../components/movement.js";
 import { Age, EmptyState, ErrorState, Skeleton, SkeletonList } from "../components/feedback.js";
 import { usePull } from "../components/gestures.js";
 import { Icon } from "../components/icons.js";
+import { Recoveries } from "../components/recovering.js";
 import { Screen } from "../components/screen.js";
 import { t } from "../core/i18n.js";
 import { nameOf } from "../core/money.js";
@@ -172,6 +173,7 @@ export default function Home() {
     </div>
     <div class="home">
       <div class="stack">
+        <${Recoveries} />
         ${list === undefined
           ? problem
             ? html`<${ErrorState} problem=${problem} retry=${() => void refreshMoney()} busy=${wallets.loading.value} />`

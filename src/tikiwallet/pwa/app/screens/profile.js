@@ -5,11 +5,13 @@ import { Notice, SkeletonList } from "../components/feedback.js";
 import { Field, Form, PasswordField } from "../components/fields.js";
 import { Screen } from "../components/screen.js";
 import { Sheet } from "../components/sheet.js";
+import { identities } from "../core/account.js";
 import { get, patch, post } from "../core/api.js";
 import { formatDate } from "../core/dates.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
 import { asProblem } from "../core/problems.js";
+import { useResource } from "../core/resource.js";
 import { navigate } from "../core/router.js";
 import { keepMe, leave, me } from "../core/session.js";
 import { strongly } from "../core/step-up.js";
@@ -131,23 +133,30 @@ function Rename({ person, close }) {
 
 /** @param {{ close: () => void }} props */
 function CloseAccount({ close }) {
+  useResource(identities);
+  const mayLack = (identities.data.value?.linked.length ?? 0) > 0;
   const form = useForm(
     { password: "" },
     async ({ password }) => {
-      await post("/v1/me/close", { password });
+      await strongly(() => post("/v1/me/close", password ? { password } : {}));
       await leave();
       navigate("/", { replace: true });
       say(t("close.done"));
     },
     {
-      check: ({ password }) => ({ password: password ? null : t("password.missing") }),
+      check: ({ password }) => ({ password: password || mayLack ? null : t("password.missing") }),
       fields: { password_wrong: "password", invalid_credentials: "password" },
     },
   );
   return html`<${Sheet} title=${t("profile.close")} onClose=${close}>
     <${Form} form=${form}>
       <${Notice} kind="warn">${t("close.text")}<//>
-      <${PasswordField} ...${form.field("password")} label=${t("password.label")} />
+      <${PasswordField}
+        ...${form.field("password")}
+        label=${t("password.label")}
+        hint=${mayLack ? t("password.none-yet") : undefined}
+        optional=${mayLack}
+      />
       <${Button} variant="danger" type="submit" block busy=${form.busy}>${t("close.do")}<//>
       <${Button} variant="quiet" block onClick=${close}>${t("close.keep")}<//>
     <//>

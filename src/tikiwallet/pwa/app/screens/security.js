@@ -1,21 +1,13 @@
 // How safe the wallet is, at one glance, and the way to each part of it.
 import { Badge, ListItem } from "../components/display.js";
 import { Notice, SkeletonList } from "../components/feedback.js";
+import { Recoveries } from "../components/recovering.js";
 import { Screen } from "../components/screen.js";
 import { factors, identities, sessions } from "../core/account.js";
-import { del, get } from "../core/api.js";
-import { formatWhen } from "../core/dates.js";
 import { t } from "../core/i18n.js";
-import { asProblem } from "../core/problems.js";
-import { createResource, useResource } from "../core/resource.js";
+import { useResource } from "../core/resource.js";
 import { me } from "../core/session.js";
-import { say, sayProblem } from "../core/toasts.js";
-import { Button } from "../components/controls.js";
 import { html } from "../core/ui.js";
-
-/** @typedef {{ id: string, ready_at: string }} Recovery */
-/** @type {import("../core/resource.js").Resource<Recovery[]>} */
-const recoveries = createResource("recoveries", async () => (await get("/v1/me/recoveries")).items);
 
 /** @param {boolean} on */
 const state = (on) =>
@@ -24,7 +16,6 @@ const state = (on) =>
 export default function Security() {
   useResource(factors);
   useResource(sessions);
-  useResource(recoveries);
   useResource(identities);
   const own = factors.data.value;
   const places = sessions.data.value;
@@ -33,7 +24,7 @@ export default function Security() {
 
   return html`<${Screen} title=${t("security.title")} back="/you">
     <div class="stack stack-l">
-      ${(recoveries.data.value ?? []).map((one) => html`<${Recovering} key=${one.id} recovery=${one} />`)}
+      <${Recoveries} />
       <section class="section">
         <h2>${t("security.paying")}</h2>
         <ul class="list">
@@ -111,22 +102,5 @@ export default function Security() {
         </ul>
       </section>
     </div>
-  <//>`;
-}
-
-/** @param {{ recovery: Recovery }} props somebody with this number asked for a new password */
-function Recovering({ recovery }) {
-  async function stop() {
-    try {
-      await del(`/v1/me/recoveries/${recovery.id}`);
-      await recoveries.refresh();
-      say(t("recovering.stopped"));
-    } catch (error) {
-      sayProblem(asProblem(error));
-    }
-  }
-  return html`<${Notice} kind="error" title=${t("recovering.title")}>
-    <p>${t("recovering.text", { at: formatWhen(recovery.ready_at) })}</p>
-    <${Button} variant="danger" small onClick=${stop}>${t("recovering.stop")}<//>
   <//>`;
 }

@@ -6,7 +6,7 @@ import { Notice } from "../../components/feedback.js";
 import { Field, Select } from "../../components/fields.js";
 import { Screen } from "../../components/screen.js";
 import { t } from "../../core/i18n.js";
-import { formatMoney, nameOf, readAmount, signOf, toDecimal } from "../../core/money.js";
+import { formatMoney, nameOf, readAmount, signOf, toTyped } from "../../core/money.js";
 import { navigate } from "../../core/router.js";
 import { html, useId, useState } from "../../core/ui.js";
 import { amountsOf, changeDraft, changePayee, clearDraft, draft, MEMO_MAX, removePayee } from "../../money/draft.js";
@@ -146,7 +146,7 @@ const OwnShares = ({ currency, wrong }) => html`<div class="stack">
 
 /** @param {{ payee: Payee, currency: string, wrong: string | null }} props */
 function OwnShare({ payee, currency, wrong }) {
-  const [text, setText] = useState(payee.amount ? toDecimal(payee.amount, currency) : "");
+  const [text, setText] = useState(payee.amount ? toTyped(payee.amount, currency) : "");
   const read = readAmount(text, currency);
   const own = "problem" in read && read.problem !== "empty" ? t(`amount.${read.problem}`, { count: 2, currency }) : null;
   return html`<${Field}

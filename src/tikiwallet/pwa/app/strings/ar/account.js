@@ -20,6 +20,7 @@ export default {
   "password.short": "كلمة المرور 8 أحرف على الأقل",
   "password.title": "كلمة المرور",
   "password.about": "غيّرها",
+  "password.none-yet": "اتركها فارغة إن لم تعيّن واحدة من قبل",
   "password.others": "سيتم تسجيل خروج جميع أجهزتك الأخرى.",
   "password.saved": "تم تغيير كلمة المرور",
   "name.label": "الاسم",
@@ -154,10 +155,6 @@ export default {
   "security.signing-in": "تسجيل الدخول",
   "security.watch": "المراقبة",
   "security.unknown": "تعذّر تحميل طرق دخولك. ستظهر هنا عند عودة الاتصال.",
-  "recovering.title": "هناك من يعيّن كلمة مرور جديدة",
-  "recovering.text": "تسري في {at}. إن لم تكن أنت فأوقف ذلك الآن.",
-  "recovering.stop": "أوقف ذلك",
-  "recovering.stopped": "تم الإيقاف. تبقى كلمة مرورك كما كانت",
 
   "pin.title": "رمز PIN للدفع",
   "pin.about": "يُطلب فوق الحد الذي تحدده",

@@ -9,8 +9,6 @@ export default {
   "do.cancel": "إلغاء",
   "do.save": "حفظ",
   "do.done": "تم",
-  "do.remove": "إزالة",
-  "do.edit": "تعديل",
   copied: "تم النسخ",
   "copy.failed": "لم يسمح المتصفح بالنسخ",
   saved: "تم الحفظ",
@@ -84,6 +82,11 @@ export default {
   "missing.text": "قد يكون الرابط قديمًا أو مكتوبًا خطأً.",
   "missing.home": "اذهب إلى البداية",
 
+  "recovering.title": "هناك من يعيّن كلمة مرور جديدة",
+  "recovering.text": "تسري في {at}. إن لم تكن أنت فأوقف ذلك الآن.",
+  "recovering.stop": "أوقف ذلك",
+  "recovering.stopped": "تم الإيقاف. تبقى كلمة مرورك كما كانت",
+
   "problem.offline": "لا يمكننا الوصول إلى TikiWallet. تحقق من اتصالك وأعد المحاولة.",
   "problem.timeout": "يستغرق هذا وقتًا أطول مما ينبغي. أعد المحاولة؛ لن يتكرر أي شيء مرتين.",
   "problem.unreadable": "وصلنا رد لم نتمكن من قراءته. أعد المحاولة بعد قليل.",
@@ -97,6 +100,7 @@ export default {
   "problem.refresh_invalid": "انتهت جلستك. سجّل الدخول من جديد.",
   "problem.refresh_reused": "انتهت جلستك. سجّل الدخول من جديد.",
   "problem.csrf_failed": "هذه الصفحة قديمة. أعد تحميلها.",
+  "problem.lower_limit": "حرصًا على أمانك يمكن دفع مبالغ صغيرة فقط لمدة يوم بعد تغيير كهذا. هذا المبلغ أكبر.",
   "problem.pin_wrong": "رمز PIN غير صحيح. أعد المحاولة",
   "problem.pin_locked": "محاولات خاطئة كثيرة. قُفل الرمز؛ يمكنك تعيين رمز جديد في الأمان.",
   "problem.pin_weak": "يسهل تخمين هذا الرمز. اختر غيره",

@@ -20,6 +20,7 @@ export default {
   "password.short": "A password has at least 8 characters",
   "password.title": "Password",
   "password.about": "Change it",
+  "password.none-yet": "Leave it empty if you never set one",
   "password.others": "All your other devices are signed out.",
   "password.saved": "Your password is changed",
   "name.label": "Name",
@@ -155,10 +156,6 @@ export default {
   "security.signing-in": "Signing in",
   "security.watch": "Keeping watch",
   "security.unknown": "We could not load how you sign in. It will be here when the connection is back.",
-  "recovering.title": "Somebody is setting a new password",
-  "recovering.text": "It takes effect on {at}. If that is not you, stop it now.",
-  "recovering.stop": "Stop it",
-  "recovering.stopped": "Stopped. Your password stays as it was",
 
   "pin.title": "Payment PIN",
   "pin.about": "Asked for above your own limit",

@@ -9,8 +9,6 @@ export default {
   "do.cancel": "Cancel",
   "do.save": "Save",
   "do.done": "Done",
-  "do.remove": "Remove",
-  "do.edit": "Edit",
   copied: "Copied",
   "copy.failed": "This browser did not allow copying",
   saved: "Saved",
@@ -60,6 +58,11 @@ export default {
   "missing.text": "The link may be old or mistyped.",
   "missing.home": "Go to the start",
 
+  "recovering.title": "Somebody is setting a new password",
+  "recovering.text": "It takes effect on {at}. If that is not you, stop it now.",
+  "recovering.stop": "Stop it",
+  "recovering.stopped": "Stopped. Your password stays as it was",
+
   "problem.offline": "We cannot reach TikiWallet. Check your connection and try again.",
   "problem.timeout": "This takes longer than it should. Try again; nothing is done twice.",
   "problem.unreadable": "We got an answer we could not read. Try again in a moment.",
@@ -73,6 +76,8 @@ export default {
   "problem.refresh_invalid": "Your session has ended. Please sign in again.",
   "problem.refresh_reused": "Your session has ended. Please sign in again.",
   "problem.csrf_failed": "This page is out of date. Load it again.",
+  "problem.lower_limit":
+    "For your safety only small sums can be paid for a day after such a change. This is more than that.",
   "problem.pin_wrong": "This PIN is not right. Try again",
   "problem.pin_locked": "Too many wrong PINs. It is locked; you can set a new one under Security.",
   "problem.pin_weak": "This PIN is too easy to guess. Choose another",
