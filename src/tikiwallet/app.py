@@ -327,6 +327,7 @@ def _build(
         identity.people,
         identity.pins,
         identity.confirmations,
+        identity.payers,
         memos,
         load_server_secret(settings.keys_dir).subkey("payment digest"),
         Budget(enabled=settings.rate_limits),

@@ -107,6 +107,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             identity.people,
             identity.pins,
             identity.confirmations,
+            identity.payers,
             memos,
             b"digest key of tests",
         ),

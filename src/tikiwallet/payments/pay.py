@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from tikiwallet import clock, ids
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.identity.payer_facts import PIN_FREE_SGD, PayerFacts
 from tikiwallet.identity.people import People
 from tikiwallet.identity.pins import PinRequired, Pins
 from tikiwallet.ledger.port import Ledger, Sink
@@ -33,11 +34,11 @@ from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 from tikiwallet.wallets.refusals import CurrencyMismatch, SameAccount, refusal
 from tikiwallet.wallets.wallets import Wallets
 
-PIN_FREE_SGD: Final = 100_00  # minor units; payments above this, or its worth, need the PIN
 MEMO_MAX: Final = 140
 PAYEES_MAX: Final = 100
 _DEADLINE_SECONDS: Final = 8.0
 _UNKNOWN_COST: Final = 5.0  # an unknown name or wallet costs as much as so many refusals
+_THRESHOLDS_MAX: Final = 10_000  # of people's own thresholds in their currencies
 _NAMES_SECONDS: Final = 5.0  # a name may find a new owner; this long an old answer may be used
 
 
@@ -121,6 +122,18 @@ class ConfirmationCheck(Protocol):
         ...
 
 
+class PayerLimits(Protocol):
+    """What paying needs to know of a person; see `identity.payer_facts.Payers`."""
+
+    def known(self, person: int) -> PayerFacts | None: ...
+
+    async def of(self, person: int) -> PayerFacts: ...
+
+    async def take_restricted(self, person: int, transaction: bytes, amount_sgd: int) -> None: ...
+
+    async def give_back(self, person: int, transaction: bytes) -> None: ...
+
+
 class PinCheck(Protocol):
     """What paying needs of PINs."""
 
@@ -158,6 +171,7 @@ class Payments:
         people: People,
         pins: Pins | PinCheck,
         confirmations: ConfirmationCheck,
+        payers: PayerLimits,
         memos: Memos,
         digest_key: bytes,
         budget: Budget | None = None,
@@ -169,11 +183,12 @@ class Payments:
         self._people = people
         self._pins = pins
         self._confirmations = confirmations
+        self._payers = payers
         self._seal = memos.seal
         self._digest_key = digest_key
         self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
-        self._pin_free: dict[str, int] = {}
+        self._pin_free: dict[tuple[int, str], int] = {}
 
     async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
         """Carry out a payment; (answer, whether it was given before). Raises Problem."""
@@ -190,6 +205,7 @@ class Payments:
         """The answer to what was asked, whatever has to be looked up for it. Raises Problem."""
         try:
             postings = await self._understand(asked.person, asked.request)
+            limited = await self._limited(asked, postings)
         except Problem:
             # It may have been paid when its names still meant somebody: then that is the answer.
             self._budget.spend(asked.person, _UNKNOWN_COST)
@@ -198,7 +214,21 @@ class Payments:
                 raise
             return _answer(asked, outcome)
         outcome = await self._ledger.post(*self._order(asked, postings))
+        if limited and outcome.result and not Result(outcome.result).retryable:
+            await self._payers.give_back(asked.person, asked.id)
         return self.told(asked, outcome)
+
+    async def _limited(self, asked: "Asked", postings: tuple[Posting, ...]) -> bool:
+        """Whether lower limits hold for the payer; what is paid is counted then. Raises
+        LowerLimit."""
+        if not (await self._payers.of(asked.person)).restricted_until:
+            return False
+        money = BY_NUMBER[postings[0].currency]
+        total = sum(posting.amount for posting in postings)
+        rate = worth_of_sgd(PIN_FREE_SGD, money.code)
+        worth = -(-total * PIN_FREE_SGD // max(1, rate))  # rounded up, as limits are
+        await self._payers.take_restricted(asked.person, asked.id, worth)
+        return True
 
     def enter(self, asked: "Asked", sink: Sink) -> bool:
         """Send what was asked to the ledger at once, its outcome to `sink`; False when something
@@ -231,6 +261,9 @@ class Payments:
             return None
         if request.pin is not None or request.confirmation is not None:
             return None
+        facts = self._payers.known(person)
+        if facts is None or facts.restricted_until:
+            return None
         if request.memo is not None and not request.memo.isprintable():
             return None
         money = BY_NUMBER[payer.currency]
@@ -243,7 +276,7 @@ class Payments:
                 return None
             total += amount.amount
             postings.append(Posting(payer.id, to, amount.amount, payer.currency))
-        return None if total > self._threshold(money) else tuple(postings)
+        return None if total > self._threshold(facts, money) else tuple(postings)
 
     def _known_account(self, to: str, currency: int) -> int | None:
         """`_account_of` from memory alone; None says nothing."""
@@ -324,10 +357,14 @@ class Payments:
         self._names[to] = (found.id, now + _NAMES_SECONDS)
         return found.id
 
-    def _threshold(self, money: Currency) -> int:
-        threshold = self._pin_free.get(money.code)
+    def _threshold(self, facts: PayerFacts, money: Currency) -> int:
+        """Up to what sum this person pays without PIN."""
+        key = (facts.pin_free, money.code)
+        threshold = self._pin_free.get(key)
         if threshold is None:
-            threshold = self._pin_free[money.code] = worth_of_sgd(PIN_FREE_SGD, money.code)
+            if len(self._pin_free) >= _THRESHOLDS_MAX:
+                self._pin_free.clear()
+            threshold = self._pin_free[key] = worth_of_sgd(facts.pin_free, money.code)
         return threshold
 
     async def _check_total(self, person: int, money: Currency, request: PaymentRequest) -> None:
@@ -336,7 +373,7 @@ class Payments:
         total = sum(payee.amount.amount for payee in request.payees)
         if total > AMOUNT_MAX:
             raise InvalidRequest("All amounts together are more than can be paid at once")
-        needed = total > self._threshold(money)
+        needed = total > self._threshold(await self._payers.of(person), money)
         if request.confirmation is not None:
             await self._check_confirmation(person, request, request.confirmation)
         elif request.pin is not None and await self._pins.is_set(person):
