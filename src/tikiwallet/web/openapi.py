@@ -257,8 +257,8 @@ RAW_PATHS: Final[dict[str, Json]] = {
             codes=(
                 *TOKEN_CODES, *BODY_CODES, *KEY_CODES, "not_found", "unknown_recipient",
                 "phone_invalid", "unknown_currency", "pin_required", "pin_wrong", "pin_locked",
-                "pin_not_set", "pin_malformed", "confirmation_invalid", "lower_limit", "csrf_failed",
-                "too_many_requests", "refused_too_often", "insufficient_funds",
+                "pin_not_set", "pin_malformed", "confirmation_invalid", "lower_limit",
+                "csrf_failed", "too_many_requests", "refused_too_often", "insufficient_funds",
                 "unknown_account", "same_account", "currency_mismatch", "account_closed",
                 "account_frozen", "limit_exceeded", "overflow", "abandoned", "rejected",
                 "overloaded",
