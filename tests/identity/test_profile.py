@@ -33,7 +33,7 @@ async def person_now(identity: Identity, id: int) -> Person:
 
 async def test_what_a_new_person_has(identity: Identity, signed_up: tuple[int, bytes]) -> None:
     person = await person_now(identity, signed_up[0])
-    assert (person.display_name, person.language) == ("ana", "en")
+    assert (person.display_name, person.language) == ("ana", None)
     assert person.home_currency == CURRENCIES["SGD"].number
     assert (person.pin_threshold, person.restricted_until) == (None, None)
     assert (person.notice_payments, person.notice_news) == (True, False)

@@ -62,7 +62,7 @@ class TestProfile:
             "restricted_until", "second_factor",
         )} == {
             "display_name": "mei.lin",
-            "language": "en",
+            "language": None,
             "home_currency": "SGD",
             "pin_threshold": None,
             "notices": {"security": True, "payments": True, "news": False},

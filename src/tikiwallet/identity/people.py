@@ -34,7 +34,7 @@ class Person:
     username: str
     display_name: str
     created_at: datetime
-    language: str
+    language: str | None
     home_currency: int
     pin_threshold: int | None
     notice_payments: bool

@@ -32,7 +32,7 @@ class ProfileChanges(TypedDict, total=False):
     `pin_threshold` cents of Singapore or None for the default."""
 
     display_name: str
-    language: str
+    language: str | None  # none was chosen: as the device has it
     home_currency: int
     pin_threshold: int | None
     notice_payments: bool

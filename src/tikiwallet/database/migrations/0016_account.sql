@@ -9,7 +9,7 @@
 --   follower        how far the notices have followed the security events
 ALTER TABLE identity.person
     ALTER COLUMN username DROP NOT NULL,
-    ADD COLUMN language text NOT NULL DEFAULT 'en',
+    ADD COLUMN language text,  -- none: as the device has it
     ADD COLUMN home_currency smallint NOT NULL DEFAULT 702,  -- money.Currency.number
     ADD COLUMN pin_threshold bigint,       -- cents of Singapore; null: everybody's
     ADD COLUMN notice_payments boolean NOT NULL DEFAULT true,

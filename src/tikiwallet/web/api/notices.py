@@ -70,7 +70,7 @@ async def notices(
 ) -> NoticesAnswer:
     """A notice appears about a second after what it tells of."""
     person = await parts.identity.people.person(principal.person)
-    language = "en" if person is None else person.language
+    language = (None if person is None else person.language) or "en"
     page = await parts.notices.page(principal.person, language, cursor, limit)
     return NoticesAnswer(
         items=[

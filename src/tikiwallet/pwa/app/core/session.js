@@ -15,7 +15,7 @@ import { signal } from "./ui.js";
  * @property {string} tier
  * @property {{ wallet_ceiling: Money, payment_without_pin: Money }} limits
  * @property {boolean} pin_set
- * @property {string} [language]
+ * @property {string | null} [language]
  * @property {string} [home_currency]
  * @property {Money | null} [pin_threshold]
  * @property {{ security: boolean, payments: boolean, news: boolean }} [notices]
