@@ -10,6 +10,7 @@ import { Sheet } from "../components/sheet.js";
 import { patch } from "../core/api.js";
 import { currencyOptions } from "../core/currencies.js";
 import { useForm } from "../core/forms.js";
+import { formatMoney } from "../core/money.js";
 import { LANGUAGES, language, setLanguage, t } from "../core/i18n.js";
 import { install, isInstalled, keepStorage, needsShareMenu, offer } from "../core/install.js";
 import { hideBalance, theme } from "../core/preferences.js";
@@ -20,6 +21,9 @@ import { html, useState } from "../core/ui.js";
 
 /** @typedef {import("../core/session.js").Me} Me */
 /** @typedef {import("../core/i18n.js").Language} Language */
+
+/** The most that anybody may pay without a PIN, in cents; the service holds it. */
+const PIN_FREE_MOST = 100_000;
 
 /** @param {object} change saves it and says so; a refusal is said, and nothing changes */
 async function save(change) {
@@ -165,6 +169,8 @@ function Threshold({ person, now, close }) {
     }
   }
 
+  const most = { amount: PIN_FREE_MOST, currency: now.currency };
+  const tooMuch = !always && (amount ?? 0) > PIN_FREE_MOST;
   const wanted = () => ({ amount: always ? 0 : (amount ?? 0), currency: now.currency });
   const form = useForm({}, () => send(wanted()));
   const options = [
@@ -194,8 +200,13 @@ function Threshold({ person, now, close }) {
             onChange=${(/** @type {string} */ chosen) => setAlways(chosen === "every")}
           />
           ${!always &&
-          html`<${AmountInput} currency=${now.currency} amount=${amount} onChange=${setAmount} />`}
-          <${Button} type="submit" block busy=${form.busy} disabled=${!always && !amount}>${t("do.save")}<//>
+          html`<${AmountInput}
+            currency=${now.currency}
+            amount=${amount}
+            onChange=${setAmount}
+            error=${tooMuch ? t("settings.threshold.most", { most: formatMoney(most) }) : null}
+          />`}
+          <${Button} type="submit" block busy=${form.busy} disabled=${!always && (!amount || tooMuch)}>${t("do.save")}<//>
           <${Button}
             variant="quiet"
             block

@@ -328,6 +328,7 @@ export default {
   "settings.threshold": "اطلب رمز PIN",
   "settings.threshold.above": "فوق",
   "settings.threshold.text": "المدفوعات فوق هذا المبلغ تحتاج إلى رمز PIN أو مفتاح مرور. الأقل أكثر أمانًا.",
+  "settings.threshold.most": "{most} على الأكثر بدون رمز PIN",
   "settings.threshold.pin": "مبلغ أكبر بدون رمز؟ أدخل رمز PIN للتأكيد.",
   "settings.threshold.when": "متى نطلبه",
   "settings.threshold.always": "كل دفعة",

@@ -303,6 +303,7 @@ export default {
   "settings.threshold": "Ask for my PIN",
   "settings.threshold.above": "above",
   "settings.threshold.text": "Payments above this amount need your PIN or passkey. Lower is safer.",
+  "settings.threshold.most": "At most {most} without a PIN",
   "settings.threshold.pin": "More without a PIN? Enter it to confirm.",
   "settings.threshold.when": "When to ask",
   "settings.threshold.always": "Every payment",
