@@ -364,7 +364,9 @@ class Payments:
         if threshold is None:
             if len(self._pin_free) >= _THRESHOLDS_MAX:
                 self._pin_free.clear()
-            threshold = self._pin_free[key] = worth_of_sgd(facts.pin_free, money.code)
+            # Whoever wants the PIN each time wants it for the smallest coin too.
+            threshold = worth_of_sgd(facts.pin_free, money.code) if facts.pin_free else 0
+            self._pin_free[key] = threshold
         return threshold
 
     async def _check_total(self, person: int, money: Currency, request: PaymentRequest) -> None:

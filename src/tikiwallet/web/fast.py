@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from tikiwallet import ids, logs
 from tikiwallet.errors import NotFound, Problem
+from tikiwallet.identity.origin import set_origin
 from tikiwallet.identity.sightings import Sightings
 from tikiwallet.identity.tokens import TokenVerifier
 from tikiwallet.ledger.port import Ledger
@@ -26,6 +27,7 @@ from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.web.api.bodies import read_members
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.decoding import invalid
+from tikiwallet.web.devices import describe
 from tikiwallet.web.edge import (
     BODY_MAX,
     NO_STORE,
@@ -295,6 +297,9 @@ class FastLane:
             self._later(exchange, self._pay_later(exchange))
 
     async def _pay_later(self, exchange: Exchange) -> None:
+        if exchange.asked.request.pin is not None:  # a wrong one is told in the audit trail
+            agent = next((value for name, value in exchange.headers if name == b"user-agent"), b"")
+            set_origin(describe(agent.decode("latin-1")), None)
         told, replayed = await self.payments.carry_out(exchange.asked)
         exchange.tell_payment(told, replayed)
 
