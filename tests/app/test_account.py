@@ -65,6 +65,7 @@ def test_a_new_number_holds_at_once_when_the_old_one_agrees(
     _phone(page, wanted, "New number")
     page.get_by_role("button", name="Continue").click()
     code = page.get_by_label("6-digit code")
+    code.wait_for()  # the message went out before the answer
     code.fill(people.code(wanted))
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("heading", name="Almost done")).to_be_visible()
@@ -82,6 +83,7 @@ def test_a_recovery_waits_and_is_stopped_from_a_device_that_is_signed_in(
     stranger.goto("/recover")
     _phone(stranger, person.phone)
     stranger.get_by_role("button", name="Send the code").click()
+    stranger.get_by_label("6-digit code").wait_for()
     stranger.get_by_label("6-digit code").fill(people.code(person.phone))
     stranger.get_by_role("button", name="Continue").click()
     expect(stranger.get_by_text("Your new password can be set")).to_be_visible()
@@ -103,6 +105,7 @@ def test_the_link_in_the_message_stops_a_recovery_without_signing_in(
     page.goto("/recover")
     _phone(page, person.phone)
     page.get_by_role("button", name="Send the code").click()
+    page.get_by_label("6-digit code").wait_for()
     page.get_by_label("6-digit code").fill(people.code(person.phone))
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("Your new password can be set")).to_be_visible()

@@ -1,10 +1,10 @@
 // Starts the app: words, session, screens; then what can wait.
 import { Frame } from "./components/frame.js";
-import { isLanguage, language, preferredLanguage, setLanguage } from "./core/i18n.js";
+import { preferredLanguage, setLanguage } from "./core/i18n.js";
 import { asProblem } from "./core/problems.js";
-import { chosenLanguage, followPreferences } from "./core/preferences.js";
+import { followPreferences } from "./core/preferences.js";
 import { ownAddress, revisit, startRouter } from "./core/router.js";
-import { findSession, loadMe, me, signedIn } from "./core/session.js";
+import { findSession, loadMe, signedIn } from "./core/session.js";
 import { html, render } from "./core/ui.js";
 import { startUpdates } from "./core/updates.js";
 import { routes } from "./routes.js";
@@ -34,15 +34,9 @@ async function start() {
     if (is !== was) revisit();
     was = is;
   });
-  if (was) loadMe().then(followPerson, asProblem);
+  if (was) loadMe().catch(asProblem);
   addEventListener("pageshow", (event) => event.persisted && void findSession());
   await startUpdates();
-}
-
-/** On a device where no language was chosen, the person's own holds. */
-async function followPerson() {
-  const own = me.value?.language;
-  if (!chosenLanguage() && isLanguage(own) && own !== language.value) await setLanguage(own);
 }
 
 void start();

@@ -24,8 +24,8 @@ export function Money({ money, direction, large = false, private: secret = false
     return html`<span class=${name}><span aria-hidden="true">••••</span><span class="unseen">${t("hidden")}</span></span>`;
   }
   if (!large) {
-    const sign = direction === "in" ? "+" : direction === "out" ? "−" : "";
-    return html`<bdi class=${name}>${sign}${formatMoney(money)}</bdi>`;
+    const signed = direction === "out" ? { ...money, amount: -money.amount } : money;
+    return html`<bdi class=${name}>${formatMoney(signed, { sign: direction !== undefined })}</bdi>`;
   }
   return html`<bdi class=${name}>
     ${moneyParts(money).map(

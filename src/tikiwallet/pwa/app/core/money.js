@@ -79,17 +79,22 @@ export function fromDecimal(text, code) {
 /** @type {Map<string, Intl.NumberFormat>} */
 const formats = new Map();
 
-/** @param {string} code @param {boolean} trim */
-function formatOf(code, trim) {
+/** @param {string} code @param {boolean} signed whether what came in has a plus */
+function formatOf(code, signed) {
   const tag = locale();
-  const key = `${tag} ${code} ${trim}`;
+  const key = `${tag} ${code} ${signed}`;
   let format = formats.get(key);
   if (!format) {
     const places = exponentOf(code);
+    // Nine decimals of ether say less than two; of cents none may be left out.
+    const least = places > 4 ? 2 : places;
     format = new Intl.NumberFormat(tag, {
       style: "currency",
       currency: code,
-      minimumFractionDigits: trim ? Math.min(places, 2) : places,
+      // A sign of ours stands as close as the language puts signs; a code keeps its distance.
+      currencyDisplay: Object.hasOwn(SIGNS, code) ? "narrowSymbol" : "code",
+      signDisplay: signed ? "exceptZero" : "auto",
+      minimumFractionDigits: least,
       maximumFractionDigits: places,
     });
     formats.set(key, format);
@@ -103,26 +108,24 @@ const isolated = (code) =>
 
 /**
  * The pieces of an amount as the language orders them, so that a screen can size them.
- * @param {Money} money
+ * @param {Money} money @param {{ sign?: boolean }} [options] sign: a plus before what came in
  * @returns {{ type: string, value: string }[]}
  */
-export function moneyParts({ amount, currency }) {
-  // Nine decimals of ether say less than two; of cents none may be left out.
-  const format = formatOf(currency, exponentOf(currency) > 4);
+export function moneyParts({ amount, currency }, { sign = false } = {}) {
+  const format = formatOf(currency, sign);
   // A decimal string is formatted exactly; the type of TypeScript's library knows numbers only.
   const exact = /** @type {any} */ (toDecimal(amount, currency));
-  return format
-    .formatToParts(exact)
-    .map((part) => (part.type === "currency" ? { ...part, value: isolated(currency) } : part));
+  return format.formatToParts(exact).map((part) => {
+    if (part.type === "currency") return { ...part, value: isolated(currency) };
+    return part.type === "minusSign" ? { ...part, value: part.value.replace("-", "−") } : part;
+  });
 }
 
 /** @param {Money} money @param {{ sign?: boolean }} [options] sign: a plus before what came in */
-export function formatMoney(money, { sign = false } = {}) {
-  const text = moneyParts(money)
+export const formatMoney = (money, options) =>
+  moneyParts(money, options)
     .map((part) => part.value)
     .join("");
-  return sign && money.amount > 0 ? `+${text}` : text;
-}
 
 const OTHER_DIGITS = /[٠-٩۰-۹०-९]/g;
 

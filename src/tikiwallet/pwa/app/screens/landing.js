@@ -77,7 +77,7 @@ export default function Landing() {
             <${Button} href="/welcome">${t("landing.start")}<//>
             <${Button} href="/sign-in" variant="secondary">${t("landing.have")}<//>
           </div>
-          ${sandbox && html`<p class="small soft row"><${Icon} name="info" />${t("landing.sandbox")}</p>`}
+          ${sandbox && html`<p class="small soft hero-note"><${Icon} name="info" />${t("landing.sandbox")}</p>`}
         </div>
         <${Example} />
       </section>
