@@ -80,6 +80,19 @@ async def test_a_load_that_was_overtaken_is_not_remembered(
     assert payers.known(person) is None
 
 
+async def test_all_who_ask_at_once_share_one_answer(identity: Identity, person: int) -> None:
+    """Else, under load, each new question would keep the answer to the last from being kept."""
+    payers = identity.payers
+    first = asyncio.create_task(payers.load(person))
+    others = [asyncio.create_task(payers.load(person)) for _ in range(50)]
+    await asyncio.sleep(0)
+    assert len(payers._loading) == 1
+    first.cancel()
+    assert await asyncio.gather(*others) == [DEFAULT] * 50
+    assert payers.known(person) == DEFAULT
+    assert not payers._loading
+
+
 async def test_without_news_memory_is_not_relied_on(
     identity: Identity, person: int, hand_clock: HandClock
 ) -> None:

@@ -14,6 +14,7 @@ from tests.wallets.stack import Stack, running_stack
 from tikiwallet import clock, ids
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
+from tikiwallet.errors import Overloaded
 from tikiwallet.identity import payer_facts
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.payer_facts import LowerLimit
@@ -188,3 +189,13 @@ async def test_payments_at_once_do_not_pass_together(ana: Payer) -> None:
     wallet = ids.read_id("w", ana.wallets["SGD"])
     assert wallet is not None
     assert await ana.stack.posted(wallet) == 1_000_00 - 90_00
+
+
+async def test_one_persons_look_ups_are_bounded(ana: Payer) -> None:
+    """What is refused for want of room is nobody's fault: it costs the payer nothing."""
+    answers = await asyncio.gather(*(ana.pay(1) for _ in range(200)), return_exceptions=True)
+    shed = sum(isinstance(answer, Overloaded) for answer in answers)
+    assert shed == 200 - 32
+    assert answers.count(False) == 32
+    answers = await asyncio.gather(*(ana.pay(1) for _ in range(32)), return_exceptions=True)
+    assert answers == [False] * 32

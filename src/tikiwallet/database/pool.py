@@ -246,7 +246,11 @@ class Database:
                 cut_short.append(str(message.message))
 
         with _told_when_away():
-            connection = await self._pool.acquire(timeout=_TURN_SECONDS)
+            try:
+                connection = await self._pool.acquire(timeout=_TURN_SECONDS)
+            except TimeoutError as error:
+                _log.warning("no connection to the database was free in time")
+                raise Unavailable("The database is too busy right now") from error
             connection.add_log_listener(note)
             try:
                 yield connection

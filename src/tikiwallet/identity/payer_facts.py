@@ -97,8 +97,9 @@ class Payers:
         self._half = max(1, capacity // 2)
         self._young: dict[int, PayerFacts] = {}
         self._old: dict[int, PayerFacts] = {}
-        # Loads under way; one whose person changes meanwhile is taken out and not remembered.
-        self._loading: dict[int, object] = {}
+        # Loads under way, for all who ask meanwhile; one whose person changes is taken out, so that
+        # it is not remembered and nobody joins it any more.
+        self._loading: dict[int, asyncio.Task[PayerFacts]] = {}
         self._horizon: str | None = None
         self._fresh_until = 0
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +117,13 @@ class Payers:
 
     async def load(self, person: int) -> PayerFacts:
         """The facts of `person` as they are committed. Raises Unavailable."""
-        mine = self._loading[person] = object()
+        load = self._loading.get(person)
+        if load is None:
+            load = self._loading[person] = asyncio.create_task(self._load(person))
+        return await asyncio.shield(load)  # who goes away takes it from nobody else
+
+    async def _load(self, person: int) -> PayerFacts:
+        mine = asyncio.current_task()
         try:
             row = await self._database.fetchrow(_LOAD, person)
             facts = PayerFacts(PIN_FREE_SGD, 0)

@@ -5,6 +5,8 @@ under an id that follows from the person and the Idempotency-Key.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Annotated, Any, Final, Protocol
 
@@ -12,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tikiwallet import clock, ids
-from tikiwallet.errors import InvalidRequest, NotFound, Problem
+from tikiwallet.errors import InvalidRequest, NotFound, Overloaded, Problem, Unavailable
 from tikiwallet.identity.payer_facts import PIN_FREE_SGD, PayerFacts
 from tikiwallet.identity.people import People
 from tikiwallet.identity.pins import PinRequired, Pins
@@ -38,6 +40,7 @@ MEMO_MAX: Final = 140
 PAYEES_MAX: Final = 100
 _DEADLINE_SECONDS: Final = 8.0
 _UNKNOWN_COST: Final = 5.0  # an unknown name or wallet costs as much as so many refusals
+_LOOK_UPS_MAX: Final = 32  # of one person's payments at once; after the first, the rest find it all
 _THRESHOLDS_MAX: Final = 10_000  # of people's own thresholds in their currencies
 _NAMES_SECONDS: Final = 5.0  # a name may find a new owner; this long an old answer may be used
 
@@ -188,6 +191,7 @@ class Payments:
         self._digest_key = digest_key
         self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
+        self._looking_up: dict[int, int] = {}  # how many payments of a person
         self._pin_free: dict[tuple[int, str], int] = {}
 
     async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
@@ -204,8 +208,11 @@ class Payments:
     async def carry_out(self, asked: "Asked") -> tuple[PaymentTold, bool]:
         """The answer to what was asked, whatever has to be looked up for it. Raises Problem."""
         try:
-            postings = await self._understand(asked.person, asked.request)
-            limited = await self._limited(asked, postings)
+            with self._look_up_of(asked.person):
+                postings = await self._understand(asked.person, asked.request)
+                limited = await self._limited(asked, postings)
+        except (Overloaded, Unavailable):  # nothing about what was asked, and no fault of theirs
+            raise
         except Problem:
             # It may have been paid when its names still meant somebody: then that is the answer.
             self._budget.spend(asked.person, _UNKNOWN_COST)
@@ -217,6 +224,23 @@ class Payments:
         if limited and outcome.result and not Result(outcome.result).retryable:
             await self._payers.give_back(asked.person, asked.id)
         return self.told(asked, outcome)
+
+    @contextmanager
+    def _look_up_of(self, person: int) -> Iterator[None]:
+        """Inside, something is looked up for a payment of `person`. Raises Overloaded when much is
+        already: a loud caller does not take the database's connections from everybody."""
+        count = self._looking_up.get(person, 0)
+        if count >= _LOOK_UPS_MAX:
+            raise Overloaded
+        self._looking_up[person] = count + 1
+        try:
+            yield
+        finally:
+            left = self._looking_up[person] - 1
+            if left:
+                self._looking_up[person] = left
+            else:
+                del self._looking_up[person]
 
     async def _limited(self, asked: "Asked", postings: tuple[Posting, ...]) -> bool:
         """Whether lower limits hold for the payer; what is paid is counted then. Raises
@@ -295,6 +319,7 @@ class Payments:
         if request.memo is not None:
             _check_memo(request.memo)
         await self._check_total(person, money, request)
+        await self._load_wallets(request)
         postings = []
         for payee in request.payees:
             if payee.amount.currency != money.code:
@@ -307,6 +332,11 @@ class Payments:
                 raise SameAccount("Money cannot be paid to the wallet that it comes from")
             postings.append(Posting(payer.id, account, payee.amount.amount, payer.currency))
         return tuple(postings)
+
+    async def _load_wallets(self, request: PaymentRequest) -> None:
+        """Bring the wallets that are named by id to memory, with one question for all."""
+        named = (ids.read_id("w", payee.to) for payee in request.payees if payee.to[:2] == "w_")
+        await self._directory.load(account for account in named if account is not None)
 
     async def own_wallet(self, person: int, wallet_id: str) -> WalletFacts:
         """The facts of a wallet that belongs to `person`. Raises NotFound, also when it exists but

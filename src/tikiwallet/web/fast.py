@@ -15,12 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from tikiwallet import ids, logs
-from tikiwallet.errors import NotFound, Problem
+from tikiwallet.errors import NotFound, Overloaded, Problem
 from tikiwallet.identity.origin import set_origin
 from tikiwallet.identity.sightings import Sightings
 from tikiwallet.identity.tokens import TokenVerifier
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import AccountType, Outcome, State
+from tikiwallet.ledger.transactions import AccountType, Outcome, Result, State
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.payments.pay import Asked, PaymentRequest, Payments, PaymentTold
 from tikiwallet.wallets.directory import WalletDirectory
@@ -55,6 +55,8 @@ Answer: TypeAlias = Callable[[int, tuple[tuple[bytes, bytes], ...], bytes], None
 
 _JSON: Final = (b"content-type", b"application/json")
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
+_CROWDED_SECONDS: Final = 0.05  # after the ledger had no room for a person's payment
+_CROWDED_MAX: Final = 10_000
 _log = logs.get(__name__)
 
 
@@ -99,7 +101,11 @@ class Exchange:
 
     def settle(self, slot: int, outcome: Outcome) -> None:
         """What the ledger decided about a payment; implements `ledger.port.Sink`."""
-        self._lane.tell_soon(self, outcome)
+        if outcome.result == Result.OVERLOADED:  # nothing was done: let go of it at once
+            self._lane.crowd(self.asked.person)
+            self.tell(outcome)
+        else:
+            self._lane.tell_soon(self, outcome)
 
     def tell(self, outcome: Outcome) -> None:
         """Answer with the outcome."""
@@ -167,6 +173,7 @@ class FastLane:
         self._rest = rest
         self._tasks: set[asyncio.Task[None]] = set()
         self._decided: list[tuple[Exchange, Outcome]] = []
+        self._crowded: dict[int, float] = {}  # until when a person's payments are not even read
         self._pay_call = Call("POST", b"POST", True, "/v1/payments", self._pay)
         self._query_call = Call("POST", b"POST", True, "/v1/balances/query", self._query)
         self._balance_call = Call("GET", b"GET", False, "/v1/wallets/{id}/balance", self._balance)
@@ -187,6 +194,20 @@ class FastLane:
             call.handle(exchange)
         except Exception as error:
             exchange.refuse(error)
+
+    def crowd(self, person: int) -> None:
+        """Refuse the next payments of `person` unread: the ledger has no room for them, and to read
+        a hundred payees for that would take the time away from everybody."""
+        if len(self._crowded) >= _CROWDED_MAX:
+            self._crowded.clear()
+        self._crowded[person] = time.monotonic() + _CROWDED_SECONDS
+
+    def _check_room(self, person: int) -> None:
+        until = self._crowded.get(person)
+        if until is not None:
+            if time.monotonic() < until:
+                raise Overloaded
+            del self._crowded[person]
 
     def tell_soon(self, exchange: Exchange, outcome: Outcome) -> None:
         """Answer once the writer has handed its next batch to the database: then this side writes
@@ -286,6 +307,7 @@ class FastLane:
         principal = self._verify(authorization)
         principal.require("person")
         self._note(principal.session)
+        self._check_room(principal.person)
         written_key = parse_key(key)
         body = exchange.body
         request = _decode(_payment_decoder, body, content_type)
