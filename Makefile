@@ -9,7 +9,7 @@ run:
 test:
 	@./scripts/environment dev
 	@./scripts/system-tools
-	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest $(ARGS)
+	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
 
 # The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
 soak:

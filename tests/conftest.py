@@ -7,6 +7,7 @@ test that uses `database_urls` runs on both, if Debian's is installed.
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.servers import (
@@ -21,6 +22,7 @@ from tests.servers import (
     short_folder,
     start_embedded,
 )
+from tests.turns import turn
 
 from tikiwallet.config import Settings
 
@@ -53,6 +55,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+    items[:] = _each_statement_on_each_server(items)
+
+
+def _each_statement_on_each_server(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """All tests on the first server, and on the others once those that take parameters: it is
+    statements that may differ between servers, and the next wrong phone number sends the same."""
+    first = _servers()[0]
+    seen = set()
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        server = first if parameters is None else parameters.params.get("server", first)
+        if server != first:
+            test = (server, item.nodeid.partition("[")[0])
+            if test in seen:
+                continue
+            seen.add(test)
+        yield item
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the process that hands out work: tell a worker what was chosen."""
+    node.workerinput["servers"] = CHOICE
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global CHOICE  # noqa: PLW0603  tests read it here
+    CHOICE = getattr(config, "workerinput", {}).get("servers", CHOICE)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    # Outside of everything else, so that waiting for a turn does not count as the test's time.
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +104,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         else:
             programs = debian_programs()
             assert programs is not None, "Debian's package postgresql is not installed"
-            debian = DebianServer(folder, programs)
+            debian = DebianServer(folder, programs, shared_buffers="128MB")
             debian.start()
             yield debian
             debian.stop()

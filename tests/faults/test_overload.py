@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from tests.faults.book import Book, Person
 from tests.faults.crowd import sign_up
 from tests.faults.installation import Installation
@@ -53,6 +54,7 @@ async def _shout(port: int, loud: list[Person], people: list[Person]) -> dict[st
     return told
 
 
+@pytest.mark.alone
 async def test_ten_times_too_much(installation: Installation, book: Book) -> None:
     serving = installation.start("serve")
     await serving.ready(installation.port)

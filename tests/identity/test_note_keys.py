@@ -36,7 +36,7 @@ async def person(identity: Identity, inbox: SandboxInbox) -> int:
     return (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
 
 
-@pytest.mark.parametrize("key", [x25519(), p256()])
+@pytest.mark.parametrize("key", [x25519(), p256()], ids=["X25519", "P-256"])
 def test_keys(key: bytes) -> None:
     check_public_key(key)
 
@@ -55,6 +55,7 @@ def test_keys(key: bytes) -> None:
         p256()[:-1] + b"\x00\x00",
         b"\x05" + p256()[1:],
     ],
+    ids=range(10),  # not the bytes: keys are drawn anew in each process
 )
 def test_what_is_no_key(key: bytes) -> None:
     with pytest.raises(NoteKeyInvalid):
