@@ -1,6 +1,7 @@
 # Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
 .PHONY: run test soak check app-check screens format bench lock clean
 BIN := .venv/bin
+WORKERS ?= logical
 
 run:
 	@./scripts/environment run
@@ -9,7 +10,7 @@ run:
 test:
 	@./scripts/environment dev
 	@./scripts/system-tools
-	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n logical --dist worksteal $(ARGS)
+	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
 soak:

@@ -32,7 +32,7 @@ def test_any_memo_comes_back(memos: Memos, memo: str) -> None:
 def test_the_ledger_takes_what_stands_there(memos: Memos, memo: str) -> None:
     reference = memos.seal(ONE, memo)
     assert len(reference) <= REFERENCE_MAX
-    assert not set(memo) & set(reference.removeprefix("\x01")) or memo.isascii()
+    assert memo not in reference or len(memo) == 1  # one letter may stand anywhere by chance
     validate(Transaction(ONE, 1, b"", 1, (Posting(1, 2, 3, 4),), reference))
     assert memos.open(ONE, reference) == memo
 

@@ -250,7 +250,7 @@ class Payments:
         money = BY_NUMBER[postings[0].currency]
         total = sum(posting.amount for posting in postings)
         rate = worth_of_sgd(PIN_FREE_SGD, money.code)
-        worth = -(-total * PIN_FREE_SGD // max(1, rate))  # rounded up, as limits are
+        worth = -(-total * PIN_FREE_SGD // rate)  # rounded up, as limits are
         await self._payers.take_restricted(asked.person, asked.id, worth)
         return True
 
