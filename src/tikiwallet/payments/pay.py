@@ -319,7 +319,7 @@ class Payments:
         if request.memo is not None:
             _check_memo(request.memo)
         await self._check_total(person, money, request)
-        await self._load_wallets(request)
+        wallets = await self._named_wallets(request)
         postings = []
         for payee in request.payees:
             if payee.amount.currency != money.code:
@@ -327,16 +327,16 @@ class Payments:
                 raise CurrencyMismatch(
                     f"This wallet holds {money.code}; the amount is in {payee.amount.currency}"
                 )
-            account = await self._account_of(payee.to, money)
+            account = await self._account_of(payee.to, money, wallets)
             if account == payer.id:
                 raise SameAccount("Money cannot be paid to the wallet that it comes from")
             postings.append(Posting(payer.id, account, payee.amount.amount, payer.currency))
         return tuple(postings)
 
-    async def _load_wallets(self, request: PaymentRequest) -> None:
-        """Bring the wallets that are named by id to memory, with one question for all."""
+    async def _named_wallets(self, request: PaymentRequest) -> dict[int, WalletFacts]:
+        """Those wallets that are named by id and exist, with one question for all."""
         named = (ids.read_id("w", payee.to) for payee in request.payees if payee.to[:2] == "w_")
-        await self._directory.load(account for account in named if account is not None)
+        return await self._directory.load(account for account in named if account is not None)
 
     async def own_wallet(self, person: int, wallet_id: str) -> WalletFacts:
         """The facts of a wallet that belongs to `person`. Raises NotFound, also when it exists but
@@ -351,20 +351,17 @@ class Payments:
             raise NotFound("There is no such wallet, or it is not yours")
         return facts
 
-    async def _account_of(self, to: str, money: Currency) -> int:
-        """The account that `to` is paid into. A person who has no wallet in this currency yet is
-        given one: money that is sent should arrive."""
+    async def _account_of(self, to: str, money: Currency, wallets: dict[int, WalletFacts]) -> int:
+        """The account that `to` is paid into; `wallets` holds those named by id. A person who has
+        no wallet in this currency yet is given one: money that is sent should arrive."""
         if to[:2] == "w_":
             account = ids.read_id("w", to)
-            if account is not None:
-                facts = self._directory.known(account)
-                if facts is None:
-                    facts = (await self._directory.load([account])).get(account)
-                if facts is not None:
-                    if facts.currency != money.number:
-                        raise CurrencyMismatch(f"The wallet {to} does not hold {money.code}")
-                    return account
-            raise UnknownRecipient(f"There is no wallet {to}")
+            facts = None if account is None else wallets.get(account)
+            if facts is None:
+                raise UnknownRecipient(f"There is no wallet {to}")
+            if facts.currency != money.number:
+                raise CurrencyMismatch(f"The wallet {to} does not hold {money.code}")
+            return facts.id
         person = await self._person_of(to)
         wallet = self._directory.wallet_of(person, money.number)
         if wallet is None:
