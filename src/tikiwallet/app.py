@@ -319,6 +319,7 @@ def _build(
     wallets = Wallets(database, ledger)
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
+    secret = load_server_secret(settings.keys_dir)
     gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
@@ -329,7 +330,7 @@ def _build(
         identity.confirmations,
         identity.payers,
         memos,
-        load_server_secret(settings.keys_dir).subkey("payment digest"),
+        secret.subkey("payment digest"),
         Budget(enabled=settings.rate_limits),
     )
     activity = Activity(database, ledger, directory, identity.people, memos)
@@ -339,7 +340,7 @@ def _build(
         database=database,
         ledger=ledger,
         identity=identity,
-        cookies=BrowserCookies(load_server_secret(settings.keys_dir), settings.public_url),
+        cookies=BrowserCookies(secret, settings.public_url),
         wallets=wallets,
         directory=directory,
         topups=TopUps(
