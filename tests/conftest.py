@@ -17,6 +17,7 @@ from tests.servers import (
     Server,
     debian_programs,
     free_port,
+    memory_folder,
     remove_folder,
     run_apart,
     short_folder,
@@ -95,7 +96,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running server, shared by all tests."""
-    folder = short_folder()
+    folder = memory_folder()
     try:
         if request.param == "embedded":
             embedded = start_embedded(folder)

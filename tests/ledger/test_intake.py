@@ -180,7 +180,7 @@ async def test_twins_wait_and_see_a_replay(told: Told) -> None:
         enter(intake, told, command, slot)
     enter(intake, told, Abandon(command.id), 3)
     enter(intake, told, command, 4, digest=b"?" * 32)
-    assert told.outcomes == {4: ID_REUSED}
+    assert told.outcomes == {}
     assert intake.rows == 1
     [ask] = intake.take(10)
     enter(intake, told, command, 5)
@@ -208,9 +208,21 @@ async def test_content_waits_behind_the_abandonment_of_its_id(told: Told) -> Non
     [ask] = intake.take(10)
     abandoned = Outcome(Result.ABANDONED, 5, 6)
     intake.finish(ask, abandoned)
-    assert told.outcomes == {0: abandoned, 2: Outcome(Result.ABANDONED, 5, 6, None, True)}
+    again = Outcome(Result.ABANDONED, 5, 6, None, True)
+    assert told.outcomes == {0: abandoned, 1: again, 2: again}
+
+
+async def test_who_joins_is_judged_by_what_the_log_has_not_by_whom_they_joined(told: Told) -> None:
+    intake = Intake()
+    command = pay(1, 2, 1)
+    enter(intake, told, pay(1, 2, 2, id=command.id), 0)
+    enter(intake, told, command, 1)
+    enter(intake, told, Abandon(command.id), 2)
+    enter(intake, told, pay(1, 2, 3, id=command.id), 3)
     [ask] = intake.take(10)
-    assert (ask.command, ask.slot) == (command, 1)
+    intake.finish(ask, ID_REUSED, (digest_of(command), AGAIN))
+    assert told.outcomes == {0: ID_REUSED, 1: AGAIN, 2: AGAIN, 3: ID_REUSED}
+    assert not intake.under_way
 
 
 async def test_content_behind_an_abandonment_that_was_not_decided(told: Told) -> None:

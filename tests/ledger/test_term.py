@@ -172,8 +172,9 @@ async def test_a_hung_commit_is_ended_by_the_standby_and_done_once(
         new = await the_one_that_leads(writers)
         again = await soon(new.post(command))
         assert again.result == Result.POSTED
-        assert told.result in (Result.UNAVAILABLE, Result.POSTED)
-        assert again.replayed or told.result == Result.UNAVAILABLE
+        # Not known, or found not to be there when its time was up, or carried out after all.
+        assert told.result in (Result.UNAVAILABLE, Result.OVERLOADED, Result.POSTED)
+        assert again.replayed or told.result != Result.POSTED
         assert await balances(new, [ALICE, BOB]) == [90, 10]
 
 

@@ -30,7 +30,7 @@ from tikiwallet.ledger.writer import Writer
 SGD = 702
 BANK = 1  # may go below zero without end
 ALICE, BOB, CAROL = 11, 12, 13
-LEASE = 0.2
+LEASE = 0.5
 FAR = 4_000_000_000_000_000  # microseconds since 1970: long after every test
 PATIENCE = 20.0  # seconds after which a state that is awaited will not come
 

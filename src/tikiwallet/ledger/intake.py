@@ -32,7 +32,7 @@ class Ask:
     """A command under way, and all who wait for its outcome."""
 
     # What most never need stands here, once for all of them.
-    sinks: list[tuple[Sink, int]] | None = None  # of later arrivals of the same id
+    joined: list[tuple[Sink, int, bytes, bool]] | None = None  # later arrivals of the same id
     followers: "list[Ask] | None" = None  # captures and reversals that wait for this to be known
     original_missing = False
     rejected = False  # the database refused it when it stood alone
@@ -50,19 +50,32 @@ class Ask:
         self.deadline = deadline
         self.rows = len(command.postings) if isinstance(command, _POSTING) else 1
 
-    def settle(self, outcome: Outcome) -> None:
-        """Answer all who wait; those who joined see it as a replay."""
+    def join(self, sink: Sink, slot: int, digest: bytes, *, whatever: bool) -> None:
+        """Let `sink` have what is told to whoever asks for this id with content of that digest;
+        `whatever` its content, for an abandonment."""
+        if self.joined is None:
+            self.joined = []
+        self.joined.append((sink, slot, digest, whatever))
+
+    def settle(self, outcome: Outcome, stored: tuple[bytes, Outcome] | None = None) -> None:
+        """Answer all who wait. Those who joined see a replay, judged by their own content: against
+        this command's, or against what the log had `stored` under the id."""
         self.sink.settle(self.slot, outcome)
-        if self.sinks is not None:
-            if not Result(outcome.result).retryable:
-                outcome = Outcome(outcome.result, outcome.n, outcome.at, outcome.payer, True)
-            for sink, slot in self.sinks:
+        if self.joined is None:
+            return
+        if Result(outcome.result).retryable:
+            for sink, slot, _, _ in self.joined:
                 sink.settle(slot, outcome)
+            return
+        known, told = stored or (self.digest, outcome)
+        told = Outcome(told.result, told.n, told.at, told.payer, True)
+        for sink, slot, digest, whatever in self.joined:
+            sink.settle(slot, judge(digest, whatever, known, told))
 
     def leave(self, outcome: Outcome) -> None:
         """Answer all who wait; the command itself goes on without them."""
         self.settle(outcome)
-        self.sink, self.sinks = _NOBODY, None
+        self.sink, self.joined = _NOBODY, None
 
     def follow(self, other: "Ask") -> None:
         """Let `other` wait until this one has its outcome."""
@@ -79,6 +92,14 @@ class Ask:
                 return True
             waiting += ask.followers or ()
         return False
+
+
+def judge(digest: bytes, whatever: bool, stored_digest: bytes, outcome: Outcome) -> Outcome:
+    """What a repeated id is told: its outcome, unless the content was another. An abandoned id is
+    told so whatever it asked for."""
+    if whatever or digest == stored_digest or outcome.result == Result.ABANDONED:
+        return outcome
+    return ID_REUSED
 
 
 class _Nobody:
@@ -121,28 +142,6 @@ class ListSink:
             self.future.set_result(None)
 
 
-class _AfterAbandon:
-    """Enters a command once the abandonment of its id, which is under way, has an outcome."""
-
-    __slots__ = ("_command", "_deadline", "_digest", "_intake", "_sink")
-
-    def __init__(
-        self, intake: "Intake", command: AnyCommand, digest: bytes, sink: Sink,
-        deadline: float | None,
-    ) -> None:  # fmt: skip
-        self._intake = intake
-        self._command = command
-        self._digest = digest
-        self._sink = sink
-        self._deadline = deadline
-
-    def settle(self, slot: int, outcome: Outcome) -> None:
-        if Result(outcome.result).retryable:
-            self._sink.settle(slot, outcome)
-        else:
-            self._intake.enter(self._command, self._digest, self._sink, slot, self._deadline)
-
-
 class Intake:
     """Commands waiting to be prepared, by person, and every id under way."""
 
@@ -162,17 +161,10 @@ class Intake:
     def enter(
         self, command: AnyCommand, digest: bytes, sink: Sink, slot: int, deadline: float | None
     ) -> None:
-        """Queue a validated command, or join it to its twin under way, or answer at once."""
+        """Queue a validated command, or join it to its twin under way, or turn it away."""
         twin = self.under_way.get(command.id)
         if twin is not None:
-            if twin.digest != digest and not isinstance(command, Abandon):
-                if not isinstance(twin.command, Abandon):
-                    sink.settle(slot, ID_REUSED)
-                    return
-                sink = _AfterAbandon(self, command, digest, sink, deadline)
-            if twin.sinks is None:
-                twin.sinks = []
-            twin.sinks.append((sink, slot))
+            twin.join(sink, slot, digest, whatever=isinstance(command, Abandon))
             return
         ask = Ask(command, digest, sink, slot, deadline)
         person = command.person
@@ -258,13 +250,15 @@ class Intake:
         self.rows = 0
         return asks
 
-    def finish(self, ask: Ask, outcome: Outcome) -> None:
+    def finish(
+        self, ask: Ask, outcome: Outcome, stored: tuple[bytes, Outcome] | None = None
+    ) -> None:
         """Answer a command for good; its id is no longer under way."""
         del self.under_way[ask.command.id]
-        if ask.sinks is None:
+        if ask.joined is None:
             ask.sink.settle(ask.slot, outcome)
         else:
-            ask.settle(outcome)
+            ask.settle(outcome, stored)
         if ask.followers:
             self.put_back(ask.followers)
 

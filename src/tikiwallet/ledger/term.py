@@ -37,7 +37,8 @@ _SIGN = """
 # The connections beside the one that commits: name, settings, seconds that an answer may take. On
 # `watch` it shows when a primary stands still, so that it is left for another; its beats need not
 # outlive the server, nor wait for the standby.
-_BESIDE: tuple[tuple[str, dict[str, str], float | None], ...] = (
+_Beside = tuple[str, dict[str, str], float | None]
+_BESIDE: tuple[_Beside, ...] = (
     ("watch", {"synchronous_commit": "off"}, 3.0),
     ("look-ups", {}, None),
     ("loads", {}, None),
@@ -209,15 +210,15 @@ async def campaign(options: TermOptions) -> Term:
     connections = [commit]
     try:
         await _win_with_standby(options, commit)
-        for name, settings, seconds in _BESIDE:
-            connections.append(
-                await _connection(options, f"tikiwallet writer {name}", settings, seconds)
-            )
-            await _insist_on_same_server(options, commit, connections[-1])
-        _, watch, look, load = connections
-        if options.check_log is not None:
-            async with _beating(options, watch), asyncio.timeout(_CHECK_SECONDS):
-                await options.check_log(commit)
+        await _connect_beside(options, connections, _BESIDE[0])
+        watch = connections[1]
+        async with _beating(options, watch):  # whatever follows may take longer than a lease
+            for beside in _BESIDE[1:]:
+                await _connect_beside(options, connections, beside)
+            if options.check_log is not None:
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await options.check_log(commit)
+        _, _, look, load = connections
         epoch, n, at, orderly = await _while_watched(
             _begin_epoch(options, commit), options.lease_seconds, lambda: _durable(options, watch)
         )
@@ -282,6 +283,15 @@ async def _connection(
     connection._transport.set_write_buffer_limits(high=_WRITE_BUFFER)  # type: ignore[attr-defined]
     await journal.teach(connection)
     return connection
+
+
+async def _connect_beside(
+    options: TermOptions, connections: list[asyncpg.Connection], beside: _Beside
+) -> None:
+    """Add one of `_BESIDE` to `connections`, of which the first is the one that commits."""
+    name, settings, seconds = beside
+    connections.append(await _connection(options, f"tikiwallet writer {name}", settings, seconds))
+    await _insist_on_same_server(options, connections[0], connections[-1])
 
 
 async def _insist_on_same_server(

@@ -19,14 +19,7 @@ from tikiwallet import clock, logs
 from tikiwallet.errors import Unavailable
 from tikiwallet.ledger import journal, metering
 from tikiwallet.ledger.batch import Batch
-from tikiwallet.ledger.intake import (
-    ID_REUSED,
-    UNAVAILABLE,
-    Ask,
-    FutureSink,
-    Intake,
-    ListSink,
-)
+from tikiwallet.ledger.intake import UNAVAILABLE, Ask, FutureSink, Intake, ListSink, judge
 from tikiwallet.ledger.loading import Loader, is_refusal
 from tikiwallet.ledger.port import Sink
 from tikiwallet.ledger.rules import accounts_of, original_of
@@ -124,7 +117,7 @@ class Writer:
         twin = self.intake.under_way.get(id)
         if twin is not None:
             sink = FutureSink()
-            self.intake.enter(twin.command, digest, sink, 0, None)
+            twin.join(sink, 0, digest, whatever=False)
             return await sink.future
         loader = await self._leading_loader()
         try:
@@ -135,7 +128,7 @@ class Writer:
         await self._leading_loader()
         if found is None:
             return None
-        return _judge(digest, False, *found)
+        return judge(digest, False, *found)
 
     def states_now(self, accounts: Sequence[int]) -> list[State | None] | None:
         """`states` without waiting: None when the lease has to be renewed or something loaded."""
@@ -323,10 +316,10 @@ class Writer:
                 else:
                     again.append(ask)
             else:
-                judged = _judge(ask.digest, isinstance(ask.command, Abandon), *outcome)
+                judged = judge(ask.digest, isinstance(ask.command, Abandon), *outcome)
                 if ask.sent:  # not a replay: it is this very ask that was committed
                     judged = Outcome(judged.result, judged.n, judged.at, judged.payer, False)
-                self.intake.finish(ask, judged)
+                self.intake.finish(ask, judged, outcome)
         self.intake.put_back(again)
 
     async def _answer_overdue(self) -> None:
@@ -394,7 +387,7 @@ class Writer:
             command = ask.command
             if found and (outcome := found.get(command.id)) is not None:
                 whatever = isinstance(command, Abandon)
-                self.intake.finish(ask, _judge(ask.digest, whatever, *outcome))
+                self.intake.finish(ask, judge(ask.digest, whatever, *outcome), outcome)
                 continue
             if wanted and (id_ := original_of(command)) is not None:
                 twin = self.intake.under_way.get(id_)
@@ -521,14 +514,6 @@ class Writer:
             return []
         ask.rejected = True
         return [part]
-
-
-def _judge(digest: bytes, whatever: bool, stored_digest: bytes, outcome: Outcome) -> Outcome:
-    """What a repeated id is told: its outcome, unless the content was another. An abandoned id is
-    told so whatever it asked for."""
-    if whatever or digest == stored_digest or outcome.result == Result.ABANDONED:
-        return outcome
-    return ID_REUSED
 
 
 async def _until_broken(term: Term) -> None:
