@@ -27,7 +27,7 @@ from tikiwallet.ledger.heads import (
     sign_head,
     signature_fits,
 )
-from tikiwallet.ledger.leaves import read_log
+from tikiwallet.ledger.leaves import READ_ROWS_BESIDE, read_log
 from tikiwallet.ledger.proofs import (
     NotYetSealed,
     ProofError,
@@ -168,7 +168,7 @@ class Sealer:
         nodes: list[Node] = []
         pending: list[bytes] = []
         async for stretch in read_log(
-            connection, self._shard, frontier.size + 1, end, self._public
+            connection, self._shard, frontier.size + 1, end, self._public, READ_ROWS_BESIDE
         ):
             epoch = max(epoch, max((row[17] for row in stretch.rows), default=0))
             pending += stretch.hashes

@@ -20,6 +20,7 @@ DOMAIN = b"tikiwallet/log-row/1\n"
 LOST_LEAF = merkle.leaf_hash(b"tikiwallet/log-row-lost/1\n")
 PG_EPOCH_US = 946_684_800_000_000  # 2000-01-01, from which PostgreSQL counts
 READ_ROWS = 8_192
+READ_ROWS_BESIDE = 512  # by whom shares a thread with payments, which wait for some milliseconds
 
 
 class Facts(NamedTuple):
@@ -132,14 +133,19 @@ class Stretch(NamedTuple):
 
 
 async def read_log(
-    connection: AnyConnection, shard: int, first: int, last: int, key: Ed25519PublicKey
+    connection: AnyConnection,
+    shard: int,
+    first: int,
+    last: int,
+    key: Ed25519PublicKey,
+    read_rows: int = READ_ROWS,
 ) -> AsyncGenerator[Stretch, None]:
     """The log from number `first` to `last` (a database transaction must be open), without gaps but
     those that a statement signed with `key` explains. Raises AuditMismatch at the first missing
     number, after everything before it. `first` and `last` may lie inside a gap."""
     cursor = await connection.cursor(FACTS_BY_NUMBER, shard, first, last)
     expected = first
-    while records := await cursor.fetch(READ_ROWS):
+    while records := await cursor.fetch(read_rows):
         rows = [row_from(record[0]) for record in records]
         for part in _without_gaps(rows, expected):
             n = part[0][2]
