@@ -66,6 +66,7 @@ from tikiwallet.worker.expiry import Expiry
 from tikiwallet.worker.schedule import Schedule, Task
 
 Say = Callable[[str], None]
+_SEAL_REST = 3.0  # times as long as sealing worked
 # Every column that a rotation seals anew.
 SEALED: tuple[SealedColumn, ...] = (
     *PERSONAL,
@@ -402,7 +403,9 @@ def _tasks(
     topups: TopUps,
     outbox: Outbox | None,
 ) -> list[Task]:
-    sealer = Sealer(database, settings.keys_dir)
+    # Where people pay in this very process, sealing what it has missed leaves them most of it.
+    rest = _SEAL_REST if isinstance(ledger, Writer) else 0.0
+    sealer = Sealer(database, settings.keys_dir, rest=rest)
     expiry = Expiry(database, ledger)
 
     async def seal() -> bool:

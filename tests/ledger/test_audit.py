@@ -50,7 +50,7 @@ async def test_heads_are_those_of_the_definition(books: Books) -> None:
     await books.write()
     head = await books.seal(300)
     assert head is not None
-    rows = await books.database.fetch(leaves.FACTS_BY_NUMBER, 0, 1, 300)
+    rows = await books.database.fetch(leaves.FACTS_BY_NUMBER, 0, 1, 300, 300)
     data = [leaves.leaf_bytes(leaves.row_from(row[0])) for row in rows]
     assert head.root == merkle.root([merkle.leaf_hash(leaf) for leaf in data])
     assert (head.size, head.number, head.epoch) == (300, 1, 1)

@@ -14,16 +14,17 @@ from tests.wallets.stack import Stack, running_stack
 from tikiwallet import clock, ids
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
-from tikiwallet.errors import Overloaded
+from tikiwallet.errors import Overloaded, Unavailable
 from tikiwallet.identity import payer_facts
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.payer_facts import LowerLimit
 from tikiwallet.identity.pins import PinRequired
-from tikiwallet.ledger.transactions import Kind, Outcome, Posting, Transaction
+from tikiwallet.ledger.transactions import Kind, Outcome, Posting, Result, Transaction
 from tikiwallet.money import CURRENCIES
 from tikiwallet.notify.inbox import SandboxInbox
+from tikiwallet.payments.budget import RefusedTooOften
 from tikiwallet.payments.memos import Memos
-from tikiwallet.payments.pay import MoneyAsked, Payee, PaymentRequest, Payments
+from tikiwallet.payments.pay import Asked, MoneyAsked, Payee, PaymentRequest, Payments
 from tikiwallet.wallets.chart import Purpose, house_account
 from tikiwallet.wallets.refusals import InsufficientFunds
 
@@ -199,3 +200,20 @@ async def test_one_persons_look_ups_are_bounded(ana: Payer) -> None:
     assert answers.count(False) == 32
     answers = await asyncio.gather(*(ana.pay(1) for _ in range(32)), return_exceptions=True)
     assert answers == [False] * 32
+
+
+async def test_refusals_cost_the_payer_and_want_of_room_does_not(ana: Payer) -> None:
+    def ask() -> Asked:
+        return ana.payments.asked(ana.person, "key", ana.request(1))
+
+    asked = ask()
+    for result in (Result.OVERLOADED, Result.UNAVAILABLE):
+        for _ in range(200):
+            with pytest.raises((Overloaded, Unavailable)):
+                ana.payments.told(asked, Outcome(result))
+    ask()
+    for _ in range(130):  # some come back while they are counted
+        with pytest.raises(InsufficientFunds):
+            ana.payments.told(asked, Outcome(Result.INSUFFICIENT_FUNDS))
+    with pytest.raises(RefusedTooOften):
+        ask()

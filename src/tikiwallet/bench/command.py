@@ -7,6 +7,7 @@ measured, or the options are wrong.
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ def run(options: Options) -> int:
         if options.seconds < 1 or options.connections < 2:
             raise LoadFailed("a run takes at least 1 second and 2 connections")
         report, figures = asyncio.run(_measure(options, errors))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         errors.print("stopped")
         return 130
     except (
@@ -89,6 +90,10 @@ def exit_code(figures: list[Figure], strict: bool) -> int:
 
 
 async def _measure(options: Options, errors: Console) -> tuple[Machine, list[Figure]]:
+    # Whoever ends the bench ends what it started.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     names = select(options.only, options.large)
     generator = choose(options.generator)
     settings = Settings.from_environment(options.environment)

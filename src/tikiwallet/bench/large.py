@@ -38,6 +38,7 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.pool import Database
 from tikiwallet.ids import write_id
+from tikiwallet.ledger.audit import Sealer
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
     AccountType,
@@ -121,6 +122,14 @@ async def build(ledger: Ledger, accounts: int, postings: int, state: Path) -> No
         if groups % _SAVE_EVERY == 0 or done == total:
             _write_state(state, accounts, done)
     say(f"progress {total} {total}")
+
+
+async def seal(ledger: Ledger, database: Database, keys_dir: Path) -> None:
+    """Seal all of it: a server that is measured is not to work through millions of old rows."""
+    sealer = Sealer(database, keys_dir)
+    stable_n = await ledger.stable_n()
+    while head := await sealer.seal(stable_n, slices=1):
+        say(f"progress {head.size} {stable_n}")
 
 
 def _write_state(state: Path, accounts: int, done: int) -> None:
@@ -263,6 +272,8 @@ async def _main(arguments: list[str]) -> None:
     async with open_ledger(settings) as ledger:
         if arguments[0] == "build":
             await build(ledger, accounts, number, settings.data_dir / "large.json")
+            async with open_database(settings) as database:
+                await seal(ledger, database, settings.keys_dir)
             return
         postmaster = int(arguments[3]) if arguments[3:] and arguments[3] else None
         async with open_database(settings) as database:

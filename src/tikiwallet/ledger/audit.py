@@ -5,6 +5,8 @@ everything above them, signs the root, and keeps the signed head in the database
 `verify` and `prove` stand in modules of their own and are offered here too.
 """
 
+import asyncio
+import time
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +29,7 @@ from tikiwallet.ledger.heads import (
     sign_head,
     signature_fits,
 )
-from tikiwallet.ledger.leaves import READ_ROWS_BESIDE, read_log
+from tikiwallet.ledger.leaves import READ_ROWS, READ_ROWS_BESIDE, read_log
 from tikiwallet.ledger.proofs import (
     NotYetSealed,
     ProofError,
@@ -67,7 +69,7 @@ __all__ = [
     "write_discontinuity",
 ]
 
-SLICE: Final = 1 << 20  # rows per head when there is much to catch up
+SLICE: Final = 1 << 16  # rows per head when there is much to catch up
 _CHUNKS = """
     SELECT coalesce(max(index) + 1, 0) FROM audit.node WHERE shard = $1 AND level = $2
 """
@@ -91,23 +93,30 @@ _ADD_DISCONTINUITY = """
 class Sealer:
     """Brings the tree up to the log and signs heads. One is enough; a second does no harm."""
 
-    def __init__(self, database: Database, keys_dir: Path, shard: int = 0) -> None:
-        """`keys_dir` holds the key, made at first use, and the heads kept outside the database."""
+    def __init__(
+        self, database: Database, keys_dir: Path, shard: int = 0, rest: float = 0.0
+    ) -> None:
+        """`keys_dir` holds the key, made at first use, and the heads kept outside the database.
+        `rest`: how many times as long as it works it leaves the thread to others, for a process in
+        which people pay."""
         self._database = database
+        self._rest = rest
         self._shard = shard
         self._key = load_key(keys_dir)
         self._public = self._key.public_key()
         self._file = HeadFile(keys_dir, shard)
 
-    async def seal(self, stable_n: int) -> Head | None:
-        """Seal all rows up to `stable_n`; the newest head, or None when nothing is new.
+    async def seal(self, stable_n: int, slices: int | None = None) -> Head | None:
+        """Seal all rows up to `stable_n`, or so many slices of them; the newest head, or None when
+        nothing is new.
 
         Raises AuditMismatch when what was sealed before is not what the log or the heads say now;
         nothing is signed then.
         """
         newest = None
-        while head := await self._seal_slice(stable_n):
+        while slices != 0 and (head := await self._seal_slice(stable_n)):
             newest = head
+            slices = None if slices is None else slices - 1
         return newest
 
     async def _seal_slice(self, stable_n: int) -> Head | None:
@@ -167,8 +176,10 @@ class Sealer:
         epoch = 0 if before is None else before.epoch
         nodes: list[Node] = []
         pending: list[bytes] = []
+        read_rows = READ_ROWS_BESIDE if self._rest else READ_ROWS
+        began = time.monotonic()
         async for stretch in read_log(
-            connection, self._shard, frontier.size + 1, end, self._public, READ_ROWS_BESIDE
+            connection, self._shard, frontier.size + 1, end, self._public, read_rows
         ):
             epoch = max(epoch, max((row[17] for row in stretch.rows), default=0))
             pending += stretch.hashes
@@ -179,6 +190,9 @@ class Sealer:
             for start in range(0, whole, CHUNK):
                 nodes += add_chunk(frontier, pending[start : start + CHUNK])
             del pending[:whole]
+            if self._rest:
+                await asyncio.sleep((time.monotonic() - began) * self._rest)
+                began = time.monotonic()
         await connection.copy_records_to_table(
             "node",
             schema_name="audit",

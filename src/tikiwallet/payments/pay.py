@@ -266,8 +266,8 @@ class Payments:
 
     def told(self, asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:
         """What the ledger decided, as `pay` tells it. Raises Problem."""
-        if outcome.result or outcome.replayed:
-            self._budget.spend(asked.person)
+        if outcome.replayed or (outcome.result and not Result(outcome.result).retryable):
+            self._budget.spend(asked.person)  # not for want of room: that is no fault of theirs
         return _answer(asked, outcome)
 
     def _order(self, asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:
