@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tikiwallet.bench.processes import (
@@ -36,6 +37,21 @@ async def test_a_busy_process_shows_its_cpu_and_memory() -> None:
     assert 20 < use.cpu_percent < 150
     assert use.resident_mb is not None
     assert 2 < use.resident_mb < 100
+
+
+async def test_only_the_time_within_the_block_counts() -> None:
+    spinning = await _spin(30)
+    try:
+        early = Watch({"busy": spinning.pid})
+        while sum(psutil.Process(spinning.pid).cpu_times()[:2]) < 1.0:
+            await asyncio.sleep(0.02)
+        late = Watch({"busy": spinning.pid})
+        async with early, late:
+            await asyncio.sleep(0.5)
+    finally:
+        spinning.kill()
+        await spinning.wait()
+    assert early.uses[0].cpu_percent == pytest.approx(late.uses[0].cpu_percent, rel=0.2)
 
 
 async def test_what_was_seen_of_a_process_that_ended_is_kept() -> None:

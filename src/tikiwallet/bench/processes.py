@@ -159,8 +159,7 @@ class _Watched:
         self._name = name
         self._pid = pid
         self._tree = tree
-        self._began = time.monotonic()
-        self._last = self._began
+        self._began = self._last = 0.0
         self._cpu: dict[int, tuple[float, float]] = {}  # per process: first and last CPU seconds
         self._fresh: set[int] = set()
         self._resident: int | None = None
@@ -174,6 +173,8 @@ class _Watched:
             return []
 
     def sample(self) -> None:
+        if not self._sampled:
+            self._began = time.monotonic()
         for member in self._members():
             try:
                 times = member.cpu_times()
