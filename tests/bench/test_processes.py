@@ -43,7 +43,7 @@ async def test_only_the_time_within_the_block_counts() -> None:
     spinning = await _spin(30)
     try:
         early = Watch({"busy": spinning.pid})
-        while sum(psutil.Process(spinning.pid).cpu_times()[:2]) < 1.0:
+        while sum(psutil.Process(spinning.pid).cpu_times()[:2]) < 1.0:  # noqa: ASYNC110  it tells nobody
             await asyncio.sleep(0.02)
         late = Watch({"busy": spinning.pid})
         async with early, late:
