@@ -230,7 +230,7 @@ export default {
   "history.title": "Aktivitas",
   "history.all": "Semua",
   "history.search": "Cari pesan",
-  "history.search.hint": "Makan malam, sewa…",
+  "history.search.hint": "Makan, sewa…",
   "history.filter": "Saring",
   "history.filtered": { other: "{count} penyaring aktif" },
   "history.clear": "Hapus penyaring",

@@ -146,8 +146,8 @@ export default {
   "number.cancel": "保留旧号码",
   "number.cancelled": "号码保持不变",
 
-  "state.on": "已开启",
-  "state.off": "已关闭",
+  "state.on": "开启",
+  "state.off": "关闭",
   "security.title": "安全",
   "security.paying": "付款",
   "security.signing-in": "登录",
@@ -155,7 +155,7 @@ export default {
   "security.unknown": "无法加载你的登录方式。网络恢复后会显示在这里。",
 
   "pin.title": "支付密码",
-  "pin.about": "超过你设定的金额时需要输入",
+  "pin.about": "超过你的限额时需要",
   "pin.choose": "设置六位数字",
   "pin.again": "请再输入一次",
   "pin.current": "输入当前支付密码",
@@ -313,7 +313,7 @@ export default {
   "notices.news": "新消息",
   "notices.news.text": "应用的新功能，偶尔发送",
   "theme.label": "主题",
-  "theme.system": "跟随系统",
+  "theme.system": "系统",
   "theme.light": "浅色",
   "theme.dark": "深色",
   "install.title": "放在手边",
