@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -13,12 +14,14 @@ from tests.app.conftest import OpenPage
 from tests.app.people import People
 from tests.app.test_offline import installed
 
+from tikiwallet.identity.profile import LANGUAGES
+
 KB = 1024
 SCRIPT_MAX = 60 * KB  # gzipped, on the way to a first screen
 FIRST_MAX = 100 * KB
 ALL_MAX = 150 * KB
-# The reader of QR codes, words of other languages, and what only the phone's own screen shows.
-_LAZY = re.compile(r"^/app/[^/]+/(vendor/lazy|strings/(?!en/)|icons/\d|icons/maskable)")
+# The reader of QR codes, and what only the phone's own screen shows.
+_LAZY = re.compile(r"^/app/[^/]+/(vendor/lazy|icons/\d|icons/maskable)")
 
 
 def _manifest(page: Page) -> dict[str, Any]:
@@ -68,30 +71,71 @@ def _loaded(page: Page, path: str, ready: str) -> dict[str, int]:
     return sizes
 
 
+@pytest.mark.parametrize("language", ["en-SG", "hi-IN"])  # the words of Hindi weigh most
 @pytest.mark.parametrize(("who", "ready"), [("out", ".hero"), ("in", ".balance-pay")])
-def test_a_first_screen_is_light(open_page: OpenPage, people: People, who: str, ready: str) -> None:
+def test_a_first_screen_is_light(
+    open_page: OpenPage, people: People, who: str, ready: str, language: str
+) -> None:
     state = None
     if who == "in":
-        person = people.sign_up("light.kai")
+        person = people.sign_up(f"light.{language[:2]}")
         person.open_wallet("SGD", 100)
         state = person.state
-    page = open_page(state, service_workers="block")
+    page = open_page(state, language=language, service_workers="block")
     sizes = _loaded(page, "/", ready)
     script = sum(size for url, size in sizes.items() if url.endswith(".js"))
     print(f"{who}: {script} bytes of script, {sum(sizes.values())} in all, {len(sizes)} files")  # noqa: T201
     assert script <= SCRIPT_MAX
     assert sum(sizes.values()) <= FIRST_MAX
+    assert _languages(sizes) == {language[:2]}
 
 
-def test_the_whole_app_is_light(site: str) -> None:
+def _languages(urls: Iterable[str]) -> set[str]:
+    """Those with words among these files."""
+    return {found[1] for url in urls if (found := re.search(r"/strings/(\w+)/", url))}
+
+
+@pytest.fixture(scope="module")
+def sizes(site: str) -> dict[str, int]:
+    """Bytes by address, gzipped, of all that the app consists of."""
     worker = httpx.get(f"{site}/sw.js").raise_for_status().text
     found = re.search(r"const FILES = (\[.*?\]);", worker, re.DOTALL)
     assert found is not None
-    files = [url for url in json.loads(found[1]) if not _LAZY.match(url)]
-    sizes = {url: len(_packed(site, url)) for url in files}
-    print(f"{len(sizes)} files, {sum(sizes.values())} bytes")  # noqa: T201
-    assert any(url.endswith("/screens/home.js") for url in sizes)
-    assert sum(sizes.values()) <= ALL_MAX, sorted(sizes.items(), key=lambda one: -one[1])[:12]
+    return {url: len(_packed(site, url)) for url in json.loads(found[1]) if not _LAZY.match(url)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_whole_app_is_light_in_every_language(sizes: dict[str, int], language: str) -> None:
+    # A phone loads every screen, and the words of the language that its owner reads; those of
+    # another only when it is chosen.
+    mine = {url: size for url, size in sizes.items() if _languages([url]) <= {language}}
+    print(f"{language}: {len(mine)} files, {sum(mine.values())} bytes")  # noqa: T201
+    assert any(url.endswith("/screens/home.js") for url in mine)
+    assert sum(url.count(f"/strings/{language}/") for url in mine) == 5
+    assert sum(mine.values()) <= ALL_MAX, sorted(mine.items(), key=lambda one: -one[1])[:12]
+
+
+def test_other_languages_are_not_kept_before_they_are_chosen(
+    open_page: OpenPage, people: People
+) -> None:
+    kept = """async () => {
+      const names = await caches.keys();
+      const all = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
+      return all.flat().map(({ url }) => url);
+    }"""
+    page = open_page(people.sign_up("light.id").state, language="id-ID")
+    page.goto("/settings")
+    installed(page)
+    page.wait_for_function(
+        f"async () => (await ({kept})()).some((url) => url.endsWith('strings/id/help.js'))"
+    )
+    assert _languages(page.evaluate(kept)) == {"id"}
+    page.locator("select").first.select_option("zh")
+    page.locator("html[lang=zh]").wait_for()
+    page.wait_for_function(
+        f"async () => (await ({kept})()).some((url) => url.endsWith('strings/zh/help.js'))"
+    )
+    assert _languages(page.evaluate(kept)) == {"id", "zh"}
 
 
 def test_every_module_loads_as_it_is_served(open_page: OpenPage, site: str) -> None:

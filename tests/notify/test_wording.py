@@ -1,5 +1,7 @@
 """The words of notices: all of them, in every language."""
 
+from string import Formatter
+
 import pytest
 
 from tikiwallet.identity.profile import LANGUAGES as CHOICES
@@ -11,6 +13,15 @@ def test_every_notice_has_words_in_every_language() -> None:
     assert set(LANGUAGES) == set(CHOICES)
     for table in LANGUAGES.values():
         assert set(table) == {str(kind) for kind in OF_WEIGHT}
+
+
+@pytest.mark.parametrize("language", list(LANGUAGES))
+def test_every_language_tells_the_same_facts(language: str) -> None:
+    def facts(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in Formatter().parse(text)} - {None}
+
+    for kind, english in LANGUAGES["en"].items():
+        assert facts("".join(LANGUAGES[language][kind])) == facts("".join(english)), kind
 
 
 @pytest.mark.parametrize("language", list(LANGUAGES))

@@ -217,7 +217,7 @@ async def test_other_methods(http: httpx.AsyncClient) -> None:
     assert answer.json()["code"] == "method_not_allowed"
 
 
-def test_comments_on_lines_of_their_own_are_not_sent(folder: Path) -> None:
+def test_comments_on_lines_of_their_own_and_indentation_are_not_sent(folder: Path) -> None:
     lines = [
         "// gone",
         "/** gone */",
@@ -227,13 +227,78 @@ def test_comments_on_lines_of_their_own_are_not_sent(folder: Path) -> None:
         "/** @type {A} */ const a = 1;",
         'const b = "/* kept */"; // kept',
         "/* gone */",
-        "export { a, b };",
+        "export {",
+        "  a,",
+        "",
+        "\tb };",
         "",
     ]
     (folder / "app" / "comments.js").write_text("\n".join(lines))
     served = AppFiles.read(folder)
     body = served.by_path[f"/app/{served.version}/comments.js"].body.decode()
-    assert body.split("\n") == [lines[5], lines[6], lines[8], ""]
+    assert body.split("\n") == [lines[5], lines[6], "export {", "a,", "b };", ""]
+
+
+# A comment, a text, a pattern: what a quote or a brace means nothing in. A slash begins a pattern
+# where a value may begin.
+_ASIDE = re.compile(
+    r"""//[^\n]* | /\*.*?\*/ | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'
+    | (?<=[(,=:?&|!;{}\[\n])\s*/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def _texts_over_several_lines(script: str) -> list[str]:
+    """What stands before each backquoted text that has a line's end of its own."""
+    found: list[str] = []
+    # Of each text that is open: where it began, and how many braces are open in its `${`; none: we
+    # are in its words.
+    texts: list[tuple[int, int | None]] = []
+    at = 0
+    while at < len(script):
+        in_words = bool(texts) and texts[-1][1] is None
+        aside = None if in_words else _ASIDE.match(script, at)
+        if aside is not None:
+            at = aside.end()
+            continue
+        sign = script[at]
+        began, braces = texts[-1] if texts else (0, None)
+        if in_words:
+            if sign == "\\":
+                at += 1
+            elif sign == "`":
+                texts.pop()
+            elif script.startswith("${", at):
+                texts[-1] = (began, 0)
+                at += 1
+            elif sign == "\n":
+                found.append(script[max(0, began - 4) : began])
+        elif sign == "`":
+            texts.append((at, None))
+        elif braces is not None and sign in "{}":
+            texts[-1] = (
+                began,
+                None if sign == "}" and not braces else braces + (1 if sign == "{" else -1),
+            )
+        at += 1
+    assert not texts
+    return found
+
+
+def test_only_html_runs_over_several_lines() -> None:
+    assert _texts_over_several_lines("a = html`<p>${f(`x${1}`, {})}\n</p>` + `\n`;") == [
+        "html",
+        "` + ",
+    ]
+    app = Path(__file__).parents[2] / "src/tikiwallet/pwa/app"
+    scripts = sorted(app.rglob("*.js"))
+    assert len(scripts) > 80
+    for script in scripts:
+        text = script.read_text()
+        if "vendor" in script.parts:  # bundled: there is nothing to leave out
+            assert not re.search(r"^\s", text, re.MULTILINE), script
+        else:
+            assert set(_texts_over_several_lines(text)) <= {"html"}, script
 
 
 def test_the_version_follows_from_every_file(folder: Path) -> None:

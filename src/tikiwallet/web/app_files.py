@@ -45,6 +45,9 @@ _TYPES: Final = {
 _COMMENT: Final = re.compile(
     rb"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
 )
+# Empty lines and the space that a line begins with. HTML is the only text of a program that runs
+# over several lines (a test holds that), and HTML does not tell one space from many.
+_INDENT: Final = re.compile(rb"^\s+", re.MULTILINE)
 # Nothing that the app needs in order to run.
 _NOT_PRECACHED: Final = ("", "map", "txt")
 
@@ -113,9 +116,11 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _lean(name: str, body: bytes) -> bytes:
-    """A script or stylesheet without its comments, which are for readers of the source: a sixth of
-    what a phone would load."""
-    return _COMMENT.sub(b"", body) if _ending(name) in ("css", "js") else body
+    """A script or stylesheet without its comments and indentation, which are for readers of the
+    source: a fifth of what a phone would load."""
+    if _ending(name) not in ("css", "js"):
+        return body
+    return _INDENT.sub(b"", _COMMENT.sub(b"", body))
 
 
 def _version(found: dict[str, bytes], *, sandbox: bool) -> str:

@@ -3,7 +3,10 @@
 import { chosenLanguage, keepLanguage } from "./preferences.js";
 import { signal } from "./ui.js";
 
-/** @typedef {Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }} Plural */
+/**
+ * A form for each of the language's plural rules. `zero` is said for 0 in every language that has it.
+ * @typedef {Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }} Plural
+ */
 /** @typedef {Record<string, string | Plural>} WordList */
 /**
  * What a translation must hold: each key of the English words, plural where those are.
@@ -23,6 +26,9 @@ import { signal } from "./ui.js";
 export const LANGUAGES = /** @type {const} */ ({
   en: { name: "English", dir: "ltr" },
   ar: { name: "العربية", dir: "rtl" },
+  hi: { name: "हिन्दी", dir: "ltr" },
+  id: { name: "Bahasa Indonesia", dir: "ltr" },
+  zh: { name: "简体中文", dir: "ltr" },
 });
 /** @typedef {keyof typeof LANGUAGES} Language */
 
@@ -69,10 +75,16 @@ export async function setLanguage(code, { keep = false } = {}) {
   if (keep) keepLanguage(code);
 }
 
-/** The tag for Intl: the language as the device's region writes it. */
+/** @param {string} tag @returns {string} as "zh-Hans": a language and the script it is written in */
+const writing = (tag) => {
+  const { language, script } = new Intl.Locale(tag).maximize();
+  return `${language}-${script}`;
+};
+
+/** The tag for Intl: the language as the device's region writes it, where in the same script. */
 export function locale() {
   const code = language.value;
-  return navigator.languages.find((tag) => tag.split("-")[0] === code) ?? code;
+  return navigator.languages.find((tag) => writing(tag) === writing(code)) ?? code;
 }
 
 /** @type {Map<string, Intl.PluralRules>} */
@@ -85,7 +97,8 @@ function fill(words, params) {
     const tag = locale();
     let rules = plurals.get(tag);
     if (!rules) plurals.set(tag, (rules = new Intl.PluralRules(tag)));
-    text = text[rules.select(Number(params.count ?? 0))] ?? text.other;
+    const count = Number(params.count ?? 0);
+    text = (count === 0 && text.zero) || (text[rules.select(count)] ?? text.other);
   }
   return text.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = params[name];

@@ -43,23 +43,21 @@ const Example = () => html`<figure class="example" aria-label=${t("landing.examp
   </ul>
 </figure>`;
 
-/** The other languages, each in its own words. */
-const Languages = () => html`<p class="row" role="group" aria-label=${t("landing.language")}>
-  ${Object.entries(LANGUAGES)
-    .filter(([code]) => code !== language.value)
-    .map(
-      ([code, { name }]) => html`<${Button}
-        key=${code}
-        variant="quiet"
-        small
-        icon="language"
-        lang=${code}
-        onClick=${() =>
-          setLanguage(/** @type {import("../core/i18n.js").Language} */ (code), { keep: true })}
-        >${name}<//
-      >`,
+/** All languages, each in its own words. */
+const Languages = () => html`<span class="field-box field-select landing-language">
+  <select
+    aria-label=${t("landing.language")}
+    onChange=${(/** @type {{ currentTarget: HTMLSelectElement }} */ event) =>
+      setLanguage(/** @type {import("../core/i18n.js").Language} */ (event.currentTarget.value), { keep: true })}
+  >
+    ${Object.entries(LANGUAGES).map(
+      ([code, { name }]) => html`<option key=${code} value=${code} lang=${code} selected=${code === language.value}>
+        ${name}
+      </option>`,
     )}
-</p>`;
+  </select>
+  <${Icon} name="down" />
+</span>`;
 
 export default function Landing() {
   const sandbox = document.documentElement.dataset.sandbox === "true";

@@ -1,0 +1,1 @@
+"""What notices say: one module per language, with the same kinds in each (a test holds that)."""

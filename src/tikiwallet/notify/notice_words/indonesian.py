@@ -1,0 +1,123 @@
+"""Notices in Indonesian."""
+
+from typing import Final
+
+from tikiwallet.notify.notice_words.words import Words
+
+UNKNOWN: Final = {"device": "perangkat tidak dikenal", "address": "alamat tidak dikenal"}
+WORDS: Final[dict[str, Words]] = {
+    "signed_in": Words(
+        "Masuk baru di {device}",
+        "Seseorang masuk ke dompet Anda di {device}, dari {address}. Jika itu bukan Anda, "
+        "keluarkan perangkat itu di Keamanan dan ubah kata sandi Anda.",
+    ),
+    "refresh_reused": Words(
+        "Sebuah sesi diakhiri",
+        "Salinan salah satu sesi Anda dipakai di {device}, jadi sesi itu diakhiri. Jika "
+        "Anda tidak memindahkan data ke ponsel baru, ubah kata sandi Anda.",
+    ),
+    "password_changed": Words(
+        "Kata sandi diubah",
+        "Kata sandi Anda diubah di {device}, dan semua sesi lain diakhiri.",
+    ),
+    "pin_changed": Words(
+        "PIN diubah",
+        "PIN pembayaran Anda diubah di {device}.",
+    ),
+    "pin_locked": Words(
+        "PIN terkunci",
+        "PIN salah lima kali di {device}. Tunjukkan di Keamanan bahwa ini Anda untuk "
+        "membuat PIN baru.",
+    ),
+    "pin_reset": Words(
+        "PIN dihapus",
+        "PIN pembayaran Anda dihapus di {device}. Selama sehari hanya jumlah kecil yang "
+        "dapat dibayar.",
+    ),
+    "pin_threshold_changed": Words(
+        "Batas PIN diubah",
+        "Jumlah yang dapat dibayar tanpa PIN Anda diubah di {device}.",
+    ),
+    "totp_on": Words(
+        "Aplikasi autentikator ditambahkan",
+        "Disiapkan di {device}.",
+    ),
+    "totp_off": Words(
+        "Aplikasi autentikator dihapus",
+        "Dihapus di {device}.",
+    ),
+    "sms_factor_on": Words(
+        "Kode lewat SMS aktif",
+        "Sekarang kode lewat SMS diminta saat masuk.",
+    ),
+    "sms_factor_off": Words(
+        "Kode lewat SMS mati",
+        "Kode lewat SMS tidak lagi diminta saat masuk, sesuai pilihan di {device}.",
+    ),
+    "passkey_added": Words(
+        "Kunci sandi ditambahkan",
+        "Sebuah kunci sandi ditambahkan di {device}.",
+    ),
+    "passkey_removed": Words(
+        "Kunci sandi dihapus",
+        "Sebuah kunci sandi dihapus di {device}.",
+    ),
+    "recovery_codes_made": Words(
+        "Kode pemulihan baru",
+        "Kode pemulihan yang lama tidak berlaku lagi. Yang baru dibuat di {device}.",
+    ),
+    "recovery_code_used": Words(
+        "Kode pemulihan dipakai",
+        "Salah satu kode pemulihan Anda dipakai di {device}.",
+    ),
+    "identity_linked": Words(
+        "Akun untuk masuk ditautkan",
+        "Akun lain sekarang dapat masuk ke dompet Anda. Ditautkan di {device}.",
+    ),
+    "identity_unlinked": Words(
+        "Tautan akun dilepas",
+        "Sebuah akun tertaut tidak dapat masuk lagi. Tautannya dilepas di {device}.",
+    ),
+    "recovery_begun": Words(
+        "Pemulihan dimulai",
+        "Seseorang di {device}, dari {address}, sedang memulihkan dompet Anda dan dapat "
+        "membuat kata sandi baru setelah masa tunggu berakhir. Jika itu bukan Anda, "
+        "hentikan sekarang di Keamanan.",
+    ),
+    "recovery_cancelled": Words(
+        "Pemulihan dihentikan",
+        "Dihentikan di {device}; tidak ada yang berubah.",
+    ),
+    "recovery_completed": Words(
+        "Dompet dipulihkan",
+        "Kata sandi baru dibuat di {device} dan semua sesi lain diakhiri. Selama sehari "
+        "hanya jumlah kecil yang dapat dibayar.",
+    ),
+    "phone_change_asked": Words(
+        "Perubahan nomor diminta",
+        "Di {device} seseorang meminta memindahkan dompet Anda ke nomor yang berakhiran "
+        "{ends}. Jika itu bukan Anda, batalkan di Keamanan dan ubah kata sandi Anda.",
+    ),
+    "phone_change_begun": Words(
+        "Nomor Anda akan berubah",
+        "Dompet Anda pindah ke nomor yang berakhiran {ends} dalam {hours} jam. Jika Anda "
+        "tidak menginginkannya, batalkan di Keamanan.",
+    ),
+    "phone_change_cancelled": Words(
+        "Perubahan nomor dibatalkan",
+        "Nomor Anda tetap sama.",
+    ),
+    "phone_change_failed": Words(
+        "Perubahan nomor gagal",
+        "Nomor itu kini punya dompet sendiri. Nomor Anda tetap sama.",
+    ),
+    "phone_changed": Words(
+        "Nomor diubah",
+        "Nomor dompet Anda sekarang berakhiran {ends}. Selama sehari hanya jumlah kecil "
+        "yang dapat dibayar.",
+    ),
+    "exported": Words(
+        "Data akun diekspor",
+        "Salinan semua data Anda dibuat di {device}, dari {address}.",
+    ),
+}
