@@ -22,13 +22,13 @@ from tikiwallet.identity.limits import TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import Person
 from tikiwallet.identity.relying_party import PasskeyInvalid
+from tikiwallet.identity.second_factors import SecondFactorUnavailable
 from tikiwallet.identity.second_step import (
     FACTOR_SMS_DAY,
     FACTOR_TRIES,
     FACTOR_TRIES_DAY,
     SMS_WAITS,
     TRIES,
-    SecondFactorUnavailable,
     SecondFactorUnknown,
 )
 from tikiwallet.identity.sessions import Factor, SecondFactorRequired, Tokens
