@@ -40,6 +40,14 @@ class FamiliarPlaces:
         )
         return phone if known is None else place
 
+    async def place(self, phone: str, address: str | None) -> str:
+        """As `subject`, but of strangers each address has a count of its own: for limits that a
+        stranger reaches alone, before those that all of them share."""
+        subject = await self.subject(phone, address)
+        if subject != phone or address is None:
+            return subject
+        return f"{phone} from elsewhere, {address_subject(address)}"
+
     async def remember(
         self, connection: AnyConnection | Database, phone: str, address: str | None
     ) -> None:
