@@ -516,9 +516,14 @@ async def test_what_has_run_out_is_removed(
         return [int(count) for count in counts]
 
     async with database.transaction() as connection:
-        await FamiliarPlaces(database, ServerSecret(b"s" * 32), hand_clock).remember(
-            connection, ANA, HOME
+        places = FamiliarPlaces(
+            database,
+            ServerSecret(b"s" * 32),
+            identity.personal,
+            identity.known_browsers,
+            hand_clock,
         )
+        await places.remember(connection, ANA, HOME)
     await housekeeping.prune(database, hand_clock)
     assert await left() == [1, 1, 1, 1]
     hand_clock.advance(3_600 + 301)
