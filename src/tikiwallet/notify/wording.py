@@ -30,6 +30,11 @@ _ENGLISH: Final[dict[str, Words]] = {
         "Password changed",
         "Your password was changed on {device}, and all other sign-ins were ended.",
     ),
+    "pin_set": Words(
+        "PIN set",
+        "A payment PIN was set on {device}. If it was not you, reset it under Security and change "
+        "your password.",
+    ),
     "pin_changed": Words("PIN changed", "Your payment PIN was changed on {device}."),
     "pin_locked": Words(
         "PIN locked",
@@ -112,6 +117,10 @@ _ARABIC: Final[dict[str, Words]] = {
     ),
     "password_changed": Words(
         "تغيّرت كلمة المرور", "غُيّرت كلمة المرور على {device}، وأُنهيت كل الجلسات الأخرى."
+    ),
+    "pin_set": Words(
+        "عُيّن رقم PIN",
+        "عُيّن رقم PIN للدفع على {device}. إن لم تكن أنت، فأعد تعيينه من «الأمان» وغيّر كلمة المرور.",
     ),
     "pin_changed": Words("تغيّر رقم PIN", "غُيّر رقم PIN الخاص بالدفع على {device}."),
     "pin_locked": Words(
