@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.personal import SEALED as PERSONAL
-from tikiwallet.identity.personal import Personal, seal_people
+from tikiwallet.identity.personal import Personal, seal_people, seal_sign_ins
 from tikiwallet.identity.places import Places
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
@@ -117,10 +117,13 @@ async def open_database(
 def _steps(settings: Settings) -> dict[str, Step]:
     """What migrations do that SQL cannot, by name."""
 
-    async def seal(connection: asyncpg.Connection) -> None:
-        await seal_people(connection, Personal.load(settings.keys_dir))
+    def step(seal: Callable[[asyncpg.Connection, Personal], Awaitable[None]]) -> Step:
+        async def sealing(connection: asyncpg.Connection) -> None:
+            await seal(connection, Personal.load(settings.keys_dir))
 
-    return {"seal_people": seal}
+        return sealing
+
+    return {"seal_people": step(seal_people), "seal_sign_ins": step(seal_sign_ins)}
 
 
 async def _keep_alive(server: EmbeddedServer, say: Say) -> None:

@@ -26,7 +26,8 @@ async def test_keys_are_rotated_under_way(installation: Installation) -> None:
     status, said = await installation.command("admin", "keys", "rotate")
     assert status == 0, said
     assert "data-2.key seals from now on" in said
-    assert "6 values were sealed anew" in said  # a phone and a name of each
+    # A phone, a name and the address of a session of each.
+    assert "9 values were sealed anew" in said
     after = await sign_up(installation.port, 1, first=3)
     line = Line(installation.port)
     for person in (*before, *after):

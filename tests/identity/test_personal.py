@@ -1,6 +1,7 @@
 """Personal data at rest: what the tables show, and the step that seals what stood in clear."""
 
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -9,10 +10,20 @@ from tests.servers import DatabaseUrls
 
 from tikiwallet.database.migrate import MigrationError, migrate, read_migrations
 from tikiwallet.database.pool import Database, connect
+from tikiwallet.identity import origin
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import PublicName
-from tikiwallet.identity.personal import SEALED, Personal, seal_people
+from tikiwallet.identity.personal import (
+    RECOVERY_ADDRESS,
+    RECOVERY_DEVICE,
+    SEALED,
+    SESSION_ADDRESS,
+    SESSION_DEVICE,
+    Personal,
+    seal_people,
+    seal_sign_ins,
+)
 from tikiwallet.identity.sealing import SealBroken, Sealing
 from tikiwallet.notify.inbox import SandboxInbox
 
@@ -39,6 +50,27 @@ async def test_no_table_shows_phones_or_names(
     assert await identity.people.find_by_phone(ANA) == person
     assert await identity.people.names([person.id, 7]) == {person.id: PublicName("ana", "ana")}
     assert (await identity.sessions.login(ANA, PASSWORD)).person_id == person.text_id
+
+
+async def test_no_table_shows_where_somebody_signed_in(
+    identity: Identity, inbox: SandboxInbox, database: Database
+) -> None:
+    person, _ = await sign_up(identity, inbox, ANA, "ana")
+    tokens = await identity.sessions.login(ANA, PASSWORD, "192.0.2.77", device="Firefox · Mac")
+    await identity.sessions.refresh(tokens.refresh_token, address="192.0.2.78")
+    origin.set_origin("Chrome · Linux", "192.0.2.79")
+    await identity.account.recovery.begin_by_phone(ANA, "192.0.2.79")
+    origin.set_origin(None, None)
+    rows = [
+        row[0]
+        for table in ("session", "recovery")
+        for row in await database.fetch(f"SELECT t::text FROM identity.{table} t")
+    ]
+    for secret in ("192.0.2.7", "Firefox", "Chrome"):
+        assert secret not in "".join(rows)
+        assert secret.encode().hex() not in "".join(rows)
+    newest, _ = await identity.sessions.of(person.id)
+    assert (newest.device, newest.address) == ("Firefox · Mac", "192.0.2.78")
 
 
 async def test_values_do_not_open_in_another_row(
@@ -114,3 +146,60 @@ class TestStep:
         connection = await connect(old.owner, None)
         assert await connection.fetchval("SELECT count(phone) FROM identity.person") == 2_502
         await connection.close()
+
+
+class TestStepOfSignIns:
+    """Migration 0031 over a database in which people are signed in."""
+
+    async def test_sign_ins_are_sealed(
+        self, empty_database_urls: DatabaseUrls, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "until 0030"
+        folder.mkdir()
+        for one in read_migrations():
+            if one.number < 31:
+                (folder / one.name).write_text(one.sql)
+        await migrate(empty_database_urls.owner, folder)
+        connection = await connect(empty_database_urls.owner, None)
+        await connection.executemany(
+            """
+            INSERT INTO identity.session (id, service, scopes, created_at, expires_at, last_seen_at,
+                method, device, address)
+            VALUES ($1, 's', '{s}', now(), now() + interval '1 day', now(), 'service', $2, $3)
+            """,
+            [(UUID(int=n), *((f"Device {n}", f"192.0.2.{n % 256}") if n % 2 else ("", None)))
+             for n in range(1, 1_503)],
+        )  # fmt: skip
+        await connection.execute(
+            """
+            INSERT INTO identity.recovery (id, by_phone, created_at, expires_at, device, address)
+            VALUES ($1, true, now(), now() + interval '1 day', 'Device', '2001:db8::1')
+            """,
+            UUID(int=1),
+        )
+        await connection.close()
+        personal = Personal.load(tmp_path / "keys")
+
+        async def step(connection: asyncpg.Connection) -> None:
+            await seal_sign_ins(connection, personal)
+
+        await migrate(empty_database_urls.owner, steps={"seal_sign_ins": step})
+        connection = await connect(empty_database_urls.owner, None)
+        rows = await connection.fetch("SELECT * FROM identity.session ORDER BY id")
+        recovery = await connection.fetchrow("SELECT * FROM identity.recovery")
+        await connection.close()
+        assert recovery is not None
+        assert not {"device", "address"} & {*rows[0].keys(), *recovery.keys()}
+        assert len(rows) == 1_502
+        for row in rows:
+            n = row["id"].int
+            told = (
+                personal.open_any(SESSION_DEVICE, row["id"], row["device_sealed"]),
+                personal.open_any(SESSION_ADDRESS, row["id"], row["address_sealed"]),
+            )
+            assert told == ((f"Device {n}", f"192.0.2.{n % 256}") if n % 2 else (None, None))
+        told = (
+            personal.open_any(RECOVERY_DEVICE, UUID(int=1), recovery["device_sealed"]),
+            personal.open_any(RECOVERY_ADDRESS, UUID(int=1), recovery["address_sealed"]),
+        )
+        assert told == ("Device", "2001:db8::1")

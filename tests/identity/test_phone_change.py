@@ -10,7 +10,7 @@ from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound
 from tikiwallet.identity import security_events
 from tikiwallet.identity.codes import CodeExpired, CodeWrong
-from tikiwallet.identity.limits import TooManyRequests
+from tikiwallet.identity.limits import CODES_TO_PHONE, TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.phone_change import PhoneChange
 from tikiwallet.identity.phones import PhoneInvalid
@@ -259,6 +259,18 @@ async def test_what_is_no_phone(
 async def test_ones_own_number(change: PhoneChange, signed_up: tuple[int, bytes]) -> None:
     with pytest.raises(InvalidRequest):
         await change.begin(*signed_up, ANA)
+
+
+async def test_strangers_codes_do_not_count(
+    identity: Identity,
+    change: PhoneChange,
+    signed_up: tuple[int, bytes],
+    hand_clock: HandClock,
+) -> None:
+    for number in range(CODES_TO_PHONE.most):
+        address = f"203.0.113.{number}"
+        await identity.registration.register("+6598765439", "mine", PASSWORD, address)
+    await change.begin(*signed_up, "+6598765439")
 
 
 async def test_messages_are_limited(change: PhoneChange, signed_up: tuple[int, bytes]) -> None:

@@ -10,7 +10,7 @@ from tikiwallet import ids
 from tikiwallet.database.pool import Database
 from tikiwallet.identity import housekeeping
 from tikiwallet.identity.codes import CodeExpired, CodeWrong, Delivery
-from tikiwallet.identity.limits import CODES_PER_PHONE, TooManyRequests
+from tikiwallet.identity.limits import CODES_PER_PHONE, CODES_TO_PHONE, TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passwords import PasswordWeak
 from tikiwallet.identity.phones import PhoneInvalid
@@ -240,6 +240,42 @@ async def test_waits_between_codes_grow_and_the_day_is_limited(
     assert problem.value.extra == {"retry_after": 86_400 - spent}
     hand_clock.advance(86_400 - spent)
     await identity.registration.register(ANA, "ana", PASSWORD)
+
+
+class TestStrangers:
+    """Who asks for codes to somebody else's phone."""
+
+    async def use_up(self, identity: Identity, hand_clock: HandClock, address: str) -> None:
+        for number in range(CODES_PER_PHONE.most):
+            if number > 1:
+                hand_clock.advance(600)
+            await identity.registration.register(ANA, "mine", PASSWORD, address)
+
+    async def test_one_is_stopped_and_the_owner_is_not(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        await self.use_up(identity, hand_clock, "203.0.113.9")
+        with pytest.raises(TooManyRequests):
+            await identity.registration.register(ANA, "mine", PASSWORD, "203.0.113.9")
+        # Neither the count nor the waits reach somebody elsewhere, who finishes with a code of
+        # five tries that the stranger's tries do not touch.
+        begun = await identity.registration.register(ANA, "ana", PASSWORD, "192.0.2.1")
+        assert begun.retry_after == 30
+        person, _ = await identity.registration.verify(
+            begun.id, await code_for(inbox, ANA), address="192.0.2.1"
+        )
+        assert person.username == "ana"
+
+    async def test_many_are_stopped_together(
+        self, identity: Identity, inbox: SandboxInbox, hand_clock: HandClock
+    ) -> None:
+        await sign_up(identity, inbox, BEN, "ben")
+        await identity.sessions.login(BEN, PASSWORD, "192.0.2.1")
+        for number in range(CODES_TO_PHONE.most - 1):  # and Ben's own
+            await identity.registration.register(BEN, "mine", PASSWORD, f"203.0.113.{number}")
+        with pytest.raises(TooManyRequests):
+            await identity.registration.register(BEN, "mine", PASSWORD, "203.0.113.200")
+        await identity.registration.register(BEN, "mine", PASSWORD, "192.0.2.1")
 
 
 async def test_asked_at_once_only_the_free_codes_go_out(

@@ -22,13 +22,13 @@ from tikiwallet.identity.limits import TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import Person
 from tikiwallet.identity.relying_party import PasskeyInvalid
+from tikiwallet.identity.second_factors import SecondFactorUnavailable
 from tikiwallet.identity.second_step import (
     FACTOR_SMS_DAY,
     FACTOR_TRIES,
     FACTOR_TRIES_DAY,
     SMS_WAITS,
     TRIES,
-    SecondFactorUnavailable,
     SecondFactorUnknown,
 )
 from tikiwallet.identity.sessions import Factor, SecondFactorRequired, Tokens
@@ -516,9 +516,14 @@ async def test_what_has_run_out_is_removed(
         return [int(count) for count in counts]
 
     async with database.transaction() as connection:
-        await FamiliarPlaces(database, ServerSecret(b"s" * 32), hand_clock).remember(
-            connection, ANA, HOME
+        places = FamiliarPlaces(
+            database,
+            ServerSecret(b"s" * 32),
+            identity.personal,
+            identity.known_browsers,
+            hand_clock,
         )
+        await places.remember(connection, ANA, HOME)
     await housekeeping.prune(database, hand_clock)
     assert await left() == [1, 1, 1, 1]
     hand_clock.advance(3_600 + 301)

@@ -106,7 +106,9 @@ async def test_a_second_factor_is_asked_for_after_the_password(
         passwords=identity.passwords,
         personal=identity.personal,
         limits=identity.limits,
-        familiar=FamiliarPlaces(database, ServerSecret(b"s" * 32)),
+        familiar=FamiliarPlaces(
+            database, ServerSecret(b"s" * 32), identity.personal, identity.known_browsers
+        ),
         second_factors=Everybody(),
     )
     with pytest.raises(InvalidCredentials):

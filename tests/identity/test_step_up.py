@@ -4,20 +4,22 @@ import pytest
 from tests.identity.authenticator import Authenticator, Lie
 from tests.identity.conftest import ISSUER
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, other_code, sign_up
+from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
 from tests.identity.test_passkeys import WRONG, add, sign_in
 from tests.identity.test_totp import STEP, seconds, switch_on
 
 from tikiwallet import ids
-from tikiwallet.identity.codes import CodeWrong
+from tikiwallet.identity.codes import CodeExpired, CodeWrong
 from tikiwallet.identity.limits import TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passkeys import NoPasskey
 from tikiwallet.identity.passwords import PasswordWrong
 from tikiwallet.identity.people import Person
 from tikiwallet.identity.relying_party import PasskeyInvalid
+from tikiwallet.identity.second_factors import SecondFactorUnavailable
 from tikiwallet.identity.sessions import Tokens
 from tikiwallet.identity.step_up import (
+    STEP_UP_SMS,
     STEP_UPS,
     STEP_UPS_DAY,
     FactorCodeRequired,
@@ -176,6 +178,110 @@ class TestWithAnApp:
             await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
 
 
+class TestBySms:
+    @pytest.fixture(autouse=True)
+    async def on(self, identity: Identity, ana: Person) -> None:
+        await identity.second_factors.set_sms(ana.id, True)
+
+    async def test_the_password_alone_no_longer_does(
+        self, identity: Identity, ana: Person, stale: bytes
+    ) -> None:
+        with pytest.raises(FactorCodeRequired) as needed:
+            await identity.step_up.by_password(ana.id, stale, PASSWORD)
+        assert needed.value.extra == {"methods": ["sms"]}
+        assert not await is_confirmed(identity, stale)
+
+    async def test_a_code_confirms_and_works_once(
+        self,
+        identity: Identity,
+        ana: Person,
+        stale: bytes,
+        inbox: SandboxInbox,
+        hand_clock: HandClock,
+    ) -> None:
+        for wait in (30, 60):  # a session may be confirmed again
+            assert await identity.step_up.send_sms(ana.id, stale) == wait
+            (message, *_) = await inbox.messages(ANA)
+            assert "confirms a change" in message["text"]
+            code = await code_for(inbox, ANA)
+            await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
+            assert await is_confirmed(identity, stale)
+            with pytest.raises(CodeExpired):
+                await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
+            hand_clock.advance(600)
+
+    async def test_five_tries_for_one_code(
+        self, identity: Identity, ana: Person, stale: bytes, inbox: SandboxInbox
+    ) -> None:
+        await identity.step_up.send_sms(ana.id, stale)
+        code = await code_for(inbox, ANA)
+        for _ in range(5):
+            with pytest.raises(CodeWrong):
+                await identity.step_up.by_password(ana.id, stale, PASSWORD, other_code(code))
+        with pytest.raises(CodeExpired):
+            await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
+        assert not await is_confirmed(identity, stale)
+
+    async def test_a_code_is_for_one_session_and_five_minutes(
+        self,
+        identity: Identity,
+        ana: Person,
+        session: bytes,
+        inbox: SandboxInbox,
+        hand_clock: HandClock,
+    ) -> None:
+        await identity.second_factors.set_sms(ana.id, False)
+        other = session_of(identity, await identity.sessions.login(ANA, PASSWORD))
+        await identity.second_factors.set_sms(ana.id, True)
+        hand_clock.advance(600)
+        await identity.step_up.send_sms(ana.id, session)
+        code = await code_for(inbox, ANA)
+        with pytest.raises(CodeExpired):
+            await identity.step_up.by_password(ana.id, other, PASSWORD, code)
+        hand_clock.advance(300)
+        with pytest.raises(CodeExpired):
+            await identity.step_up.by_password(ana.id, session, PASSWORD, code)
+
+    async def test_messages_are_limited_by_session(
+        self, identity: Identity, ana: Person, stale: bytes, inbox: SandboxInbox
+    ) -> None:
+        before = len(await inbox.messages(ANA))
+        await identity.step_up.send_sms(ana.id, stale)
+        with pytest.raises(TooManyRequests) as early:
+            await identity.step_up.send_sms(ana.id, stale)
+        assert early.value.extra == {"retry_after": STEP_UP_SMS.waits[0].seconds}
+        assert len(await inbox.messages(ANA)) == before + 1
+
+    async def test_with_an_app_beside_it_either_does(
+        self,
+        identity: Identity,
+        ana: Person,
+        stale: bytes,
+        inbox: SandboxInbox,
+        hand_clock: HandClock,
+    ) -> None:
+        app = await switch_on(identity, ana.id, hand_clock)
+        hand_clock.advance(STEP)
+        await identity.step_up.send_sms(ana.id, stale)
+        code = app.code(seconds(hand_clock))
+        await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
+        await identity.step_up.by_password(ana.id, stale, PASSWORD, await code_for(inbox, ANA))
+        with pytest.raises(CodeWrong):
+            await identity.step_up.by_password(ana.id, stale, PASSWORD, code)
+
+    async def test_only_where_it_signs_in(
+        self, identity: Identity, ana: Person, stale: bytes, hand_clock: HandClock
+    ) -> None:
+        await identity.second_factors.set_sms(ana.id, False)
+        with pytest.raises(SecondFactorUnavailable):
+            await identity.step_up.send_sms(ana.id, stale)
+        await add(identity, ana, Authenticator(ISSUER))  # its loss must not lock out
+        await identity.step_up.send_sms(ana.id, stale)
+        await switch_on(identity, ana.id, hand_clock)
+        with pytest.raises(SecondFactorUnavailable):
+            await identity.step_up.send_sms(ana.id, stale)
+
+
 class TestWithAPasskey:
     @pytest.fixture
     async def device(self, identity: Identity, ana: Person) -> Authenticator:
@@ -220,6 +326,13 @@ class TestWithAPasskey:
             await identity.step_up.by_passkey(ana.id, mine, answer)
         assert not await is_confirmed(identity, mine)
         assert not await is_confirmed(identity, other)
+
+    async def test_the_password_alone_does_not(
+        self, identity: Identity, ana: Person, device: Authenticator, stale: bytes
+    ) -> None:
+        with pytest.raises(FactorCodeRequired) as needed:
+            await identity.step_up.by_password(ana.id, stale, PASSWORD)
+        assert needed.value.extra == {"methods": ["passkey", "sms"]}
 
     async def test_without_one(self, identity: Identity, ana: Person, session: bytes) -> None:
         with pytest.raises(NoPasskey):

@@ -113,6 +113,15 @@ async def test_a_sign_in_is_news_where_it_is_new(
     ]
 
 
+async def test_a_first_pin_is_told(database: Database, notices: Notices, person: int) -> None:
+    origin.set_origin("Firefox · Android", "192.0.2.1")
+    await security_events.record(database, person, EventKind.PIN_SET)
+    origin.set_origin(None, None)
+    assert await kinds(notices, person) == ["pin_set"]
+    (item,) = (await notices.page(person, LANGUAGE)).items
+    assert item.text.startswith("A payment PIN was set on Firefox · Android.")
+
+
 async def test_marks(database: Database, notices: Notices, person: int) -> None:
     for _ in range(3):
         await security_events.record(database, person, EventKind.PIN_CHANGED)

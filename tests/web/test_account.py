@@ -296,11 +296,12 @@ class TestNotices:
             user_agent="tiki-test/1.0",
         )
         async with asyncio.timeout(10):
-            while not (await mei.call("GET", "/v1/me/notices")).json()["items"]:
+            while len((await mei.call("GET", "/v1/me/notices")).json()["items"]) < 2:
                 await web.parts.notices.follow()
         page = (await mei.call("GET", "/v1/me/notices")).json()
-        [notice] = page["items"]
-        assert (page["unread"], page["next_cursor"]) == (1, None)
+        [notice, first] = page["items"]
+        assert (page["unread"], page["next_cursor"]) == (2, None)
+        assert (first["kind"], first["title"]) == ("pin_set", "PIN set")
         assert (notice["kind"], notice["title"], notice["read"]) == (
             "pin_changed", "PIN changed", False
         )  # fmt: skip

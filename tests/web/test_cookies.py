@@ -157,10 +157,32 @@ async def test_a_sign_in_sets_cookies_and_tells_no_token(web: Web, mei: Caller) 
         "tw_access": ("/", True),
         "tw_refresh": ("/v1/auth", True),
         "tw_csrf": ("/", False),
+        "tw_known": ("/v1/auth", True),
     }
     assert {kept.same_site for kept in browser.jar.values()} == {"Strict"}
-    for name in ("tw_access", "tw_refresh"):
+    for name in ("tw_access", "tw_refresh", "tw_known"):
         assert browser.cookies[name] not in answer.text
+
+
+async def test_a_browser_is_known_after_signing_out(web: Web, mei: Caller) -> None:
+    browser = Browser(web.http)
+    assert not web.parts.identity.known_browsers.read(browser.cookies.get("tw_known", ""))
+    await sign_in(browser)
+    known = web.parts.identity.known_browsers.read(browser.cookies["tw_known"])
+    assert known is not None
+    await browser.call("POST", "/v1/auth/refresh", {})
+    await browser.call("POST", "/v1/auth/logout")
+    assert set(browser.cookies) == {"tw_known"}
+    assert web.parts.identity.known_browsers.read(browser.cookies["tw_known"]) == known
+
+
+async def test_strangers_do_not_lock_a_known_browser_out(web: Web, browser: Browser) -> None:
+    web.parts.identity.limits._enabled = True
+    body = {"phone": MEI[0], "password": "wrong password"}
+    guesses = [await web.http.post("/v1/auth/login", json=body) for _ in range(11)]
+    assert [answer.status_code for answer in guesses] == [401] * 10 + [429]
+    await browser.call("POST", "/v1/auth/logout")
+    assert (await sign_in(browser)).status_code == 200
 
 
 async def test_a_sign_up_sets_cookies_too(web: Web) -> None:
@@ -197,7 +219,7 @@ async def test_a_refresh_that_fails_clears_the_cookies(web: Web, browser: Browse
     browser.jar["tw_refresh"] = type(browser.jar["tw_refresh"])("x" * 43, "/v1/auth", True, "")
     answer = await browser.call("POST", "/v1/auth/refresh", {})
     assert code_of(answer) == (401, "refresh_invalid")
-    assert browser.jar == {}
+    assert set(browser.jar) == {"tw_known"}
     again = await web.http.post("/v1/auth/refresh", json={"refresh_token": first})
     assert again.status_code == 200
 
@@ -284,7 +306,7 @@ class TestFixation:
 async def test_nothing_works_after_signing_out(web: Web, browser: Browser) -> None:
     kept = dict(browser.jar)
     out = await browser.call("POST", "/v1/auth/logout")
-    assert (out.status_code, browser.jar) == (204, {})
+    assert (out.status_code, set(browser.jar)) == (204, {"tw_known"})
     thief = Browser(web.http)
     thief.jar = kept
     for method, path in (("GET", "/v1/me"), ("POST", "/v1/wallets"), ("POST", "/v1/auth/logout")):

@@ -21,6 +21,7 @@ CONTRACT = {
     "/v1/auth/passkey/options": {"post"},
     "/v1/auth/passkey": {"post"},
     "/v1/auth/reauthenticate": {"post"},
+    "/v1/auth/reauthenticate/sms": {"post"},
     "/v1/auth/reauthenticate/passkey/options": {"post"},
     "/v1/auth/reauthenticate/passkey": {"post"},
     "/v1/auth/refresh": {"post"},

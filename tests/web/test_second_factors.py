@@ -151,6 +151,7 @@ class TestSwitching:
         [
             f"GET {FACTORS}", "POST /v1/me/totp", "POST /v1/me/totp/confirm", "DELETE /v1/me/totp",
             "PUT /v1/me/sms-factor", "POST /v1/me/recovery-codes", "POST /v1/auth/reauthenticate",
+            "POST /v1/auth/reauthenticate/sms",
         ],
     )  # fmt: skip
     async def test_tokens_are_needed(self, web: Web, call: str) -> None:
@@ -255,6 +256,28 @@ class TestReauthenticating:
         again = await mei.call("POST", path, {"password": PASSWORD, "code": codes[0]})
         assert again.status_code == 204
         assert (await mei.call("DELETE", "/v1/me/totp")).status_code == 204
+
+    async def test_by_sms(self, web: Web, mei: Caller) -> None:
+        path = "/v1/auth/reauthenticate"
+        refused = await mei.call("POST", f"{path}/sms", {})
+        assert code_of(refused) == (422, "second_factor_unavailable")
+        await mei.call("PUT", "/v1/me/sms-factor", {"enabled": True})
+        await grow_stale(web)
+        needed = await mei.call("POST", path, {"password": PASSWORD})
+        assert code_of(needed) == (403, "factor_code_required")
+        assert needed.json()["methods"] == ["sms"]
+        none_sent = await mei.call("POST", path, {"password": PASSWORD, "code": "123456"})
+        assert code_of(none_sent) == (422, "code_expired")
+        sent = await mei.call("POST", f"{path}/sms", {})
+        assert (sent.status_code, sent.json()) == (202, {"retry_after": 0})
+        assert web.parts.inbox is not None
+        code = await code_for(web.parts.inbox, MEI[0])
+        wrong = await mei.call("POST", path, {"password": PASSWORD, "code": other_code(code)})
+        assert code_of(wrong) == (422, "code_wrong")
+        confirmed = await mei.call("POST", path, {"password": PASSWORD, "code": code})
+        assert confirmed.status_code == 204
+        off = await mei.call("PUT", "/v1/me/sms-factor", {"enabled": False})
+        assert off.status_code == 204
 
     async def test_one_session_only(self, web: Web, mei: Caller) -> None:
         login = {"phone": MEI[0], "password": PASSWORD}

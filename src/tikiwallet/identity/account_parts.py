@@ -86,6 +86,7 @@ class AccountParts:
             recovery=Recovery(
                 database,
                 people=people,
+                personal=personal,
                 codes=codes,
                 sender=sender,
                 limits=limits,

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
 
     REGISTER = "register"
     SECOND_FACTOR = "second_factor"
+    STEP_UP = "step_up"
     ALREADY_REGISTERED = "already_registered"
     RECOVER = "recover"
     RECOVER_UNKNOWN = "recover_unknown"
@@ -170,6 +171,15 @@ class Codes:
             """,
             id,
             clock.from_us(self._now()),
+        )
+        if used is None:
+            raise CodeExpired
+
+    async def use_up(self, connection: AnyConnection, id: str) -> None:
+        """As `use`, and forget the code: another may be issued under `id`, for what is confirmed
+        more than once. Raises `CodeExpired` when somebody else used it."""
+        used = await connection.fetchval(
+            "DELETE FROM identity.code WHERE id = $1 AND used_at IS NULL RETURNING 1", id
         )
         if used is None:
             raise CodeExpired

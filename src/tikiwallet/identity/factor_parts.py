@@ -12,14 +12,15 @@ from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.confirmations import Confirmations
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.keys import ServerSecret
+from tikiwallet.identity.known_browsers import KnownBrowsers
 from tikiwallet.identity.limits import Limits
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
+from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.recovery_codes import RecoveryCodes
 from tikiwallet.identity.relying_party import RelyingParty
-from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
 from tikiwallet.identity.sessions import Sessions
@@ -36,6 +37,7 @@ class FactorParts:
     second_factors: SecondFactors
     ceremonies: Ceremonies
     familiar: FamiliarPlaces
+    known_browsers: KnownBrowsers
     confirmations: Confirmations
 
     @classmethod
@@ -44,7 +46,7 @@ class FactorParts:
         database: Database,
         *,
         secret: ServerSecret,
-        sealing: Sealing,
+        personal: Personal,
         limits: Limits,
         public_url: str,
         now: Callable[[], int] = clock.now_us,
@@ -52,7 +54,8 @@ class FactorParts:
         """The parts, wired; passkeys answer to `public_url` alone."""
         ceremonies = Ceremonies(database, limits, now)
         passkeys = Passkeys(database, ceremonies, RelyingParty.of(public_url), secret, now)
-        totp = Totp(database, sealing, now)
+        totp = Totp(database, personal.sealing, now)
+        known_browsers = KnownBrowsers(secret, now)
         return cls(
             totp=totp,
             passkeys=passkeys,
@@ -64,7 +67,8 @@ class FactorParts:
                 now=now,
             ),
             ceremonies=ceremonies,
-            familiar=FamiliarPlaces(database, secret, now),
+            familiar=FamiliarPlaces(database, secret, personal, known_browsers, now),
+            known_browsers=known_browsers,
             confirmations=Confirmations(passkeys, ceremonies),
         )
 
@@ -119,6 +123,9 @@ class StrongSignIn:
                 database,
                 passwords=passwords,
                 factors=factors.second_factors,
+                people=people,
+                codes=codes,
+                sender=sender,
                 passkeys=factors.passkeys,
                 ceremonies=factors.ceremonies,
                 limits=limits,

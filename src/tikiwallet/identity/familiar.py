@@ -1,8 +1,9 @@
 """Places that a phone's owner has signed in from; guessing from elsewhere is counted apart.
 
-Limits on wrong passwords and codes must not become a means to shut the owner out. Whoever asks from
-an address that has signed in to this phone before is counted by phone and address; everybody else
-shares the count of the phone. So a stranger's tries use up the strangers' share only.
+Limits on wrong passwords and codes must not become a means to shut the owner out. A browser that
+has signed in to this phone before (see `known_browsers`) has a count of its own; whoever asks from
+an address that has is counted by phone and address; everybody else shares the count of the phone.
+So a stranger's tries use up the strangers' share only.
 """
 
 import hmac
@@ -11,8 +12,11 @@ from datetime import timedelta
 
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.identity import origin
 from tikiwallet.identity.keys import ServerSecret
+from tikiwallet.identity.known_browsers import KnownBrowsers
 from tikiwallet.identity.limits import address_subject
+from tikiwallet.identity.personal import Personal
 
 KEEP = timedelta(days=90)
 
@@ -21,15 +25,29 @@ class FamiliarPlaces:
     """Remembers keyed hashes of phone and address, neither of them readable."""
 
     def __init__(
-        self, database: Database, secret: ServerSecret, now: Callable[[], int] = clock.now_us
+        self,
+        database: Database,
+        secret: ServerSecret,
+        personal: Personal,
+        browsers: KnownBrowsers,
+        now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
         self._key = secret.subkey("familiar places")
+        self._personal = personal
+        self._browsers = browsers
         self._now = now
 
     async def subject(self, phone: str, address: str | None) -> str:
         """By what tries against `phone` (E.164, known or not) from `address` are to be counted.
         The work is the same for every phone and address."""
+        browser = self._browsers.read(origin.current().browser or "")
+        if browser is not None and await self._database.fetchval(
+            "SELECT 1 FROM identity.person WHERE id = $1 AND phone_index = $2",
+            browser.person,
+            self._personal.phone_index(phone),
+        ):
+            return f"{phone} in {browser.nonce}"
         if address is None:
             return phone
         place = f"{phone} from {address_subject(address)}"
@@ -39,6 +57,14 @@ class FamiliarPlaces:
             clock.from_us(self._now()) - KEEP,
         )
         return phone if known is None else place
+
+    async def place(self, phone: str, address: str | None) -> str:
+        """As `subject`, but of strangers each address has a count of its own: for limits that a
+        stranger reaches alone, before those that all of them share."""
+        subject = await self.subject(phone, address)
+        if subject != phone or address is None:
+            return subject
+        return f"{phone} from elsewhere, {address_subject(address)}"
 
     async def remember(
         self, connection: AnyConnection | Database, phone: str, address: str | None

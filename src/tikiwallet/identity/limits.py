@@ -35,14 +35,18 @@ class Limit:
     waits: tuple[timedelta, ...] = (timedelta(0),)
 
 
-# One code may be asked for again at once (a mistyped username); then the waits grow.
+# By phone and place (`FamiliarPlaces.place`), so that nobody can use up or delay another's codes.
+# One may be asked for again at once (a mistyped username); then the waits grow.
 CODES_PER_PHONE = Limit(
     "code.phone",
     10,
     timedelta(days=1),
     tuple(timedelta(seconds=seconds) for seconds in (0, 30, 60, 120, 300, 600)),
 )
-# Registering counts as the first time that a code is sent. The phone's limit counts as well.
+# By phone alone, of all strangers together: what one phone may be bothered with. It takes several
+# addresses to get there, and whoever has signed in from theirs is counted apart.
+CODES_TO_PHONE = Limit("code.phone.all", 40, timedelta(days=1))
+# Registering counts as the first time that a code is sent. The phone's limits count as well.
 SENDS_PER_REGISTRATION = Limit(
     "code.registration",
     6,

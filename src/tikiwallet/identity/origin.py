@@ -11,18 +11,20 @@ ADDRESS_LONGEST: Final = 64
 
 
 class Origin(NamedTuple):
-    """`device` in words (`Firefox on Linux`), `address` an IP address; None where nobody knows."""
+    """`device` in words (`Firefox on Linux`), `address` an IP address, `browser` what its cookie of
+    a known browser says; None where nobody knows."""
 
     device: str | None = None
     address: str | None = None
+    browser: str | None = None
 
 
 _CURRENT: Final[ContextVar[Origin]] = ContextVar("origin", default=Origin())  # noqa: B039 - frozen
 
 
-def set_origin(device: str | None, address: str | None) -> None:
+def set_origin(device: str | None, address: str | None, browser: str | None = None) -> None:
     """What follows in this task comes from there. Too long a text is cut, control characters go."""
-    _CURRENT.set(Origin(_clean(device, DEVICE_LONGEST), _clean(address, ADDRESS_LONGEST)))
+    _CURRENT.set(Origin(_clean(device, DEVICE_LONGEST), _clean(address, ADDRESS_LONGEST), browser))
 
 
 def current() -> Origin:

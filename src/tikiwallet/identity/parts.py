@@ -16,6 +16,7 @@ from tikiwallet.identity.factor_parts import FactorParts, StrongSignIn
 from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
 from tikiwallet.identity.keys import load_server_secret, load_token_keys
+from tikiwallet.identity.known_browsers import KnownBrowsers
 from tikiwallet.identity.limits import Limits
 from tikiwallet.identity.note_keys import NoteKeys
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
@@ -69,6 +70,7 @@ class Identity:
     second_step: SecondStep
     passkey_sign_in: PasskeySignIn
     step_up: StepUp
+    known_browsers: KnownBrowsers
     confirmations: Confirmations
 
     @classmethod
@@ -104,7 +106,7 @@ class Identity:
         factors = FactorParts.build(
             database,
             secret=secret,
-            sealing=sealing,
+            personal=personal,
             limits=limits,
             public_url=issuer,
             now=now,
@@ -198,6 +200,7 @@ class Identity:
             second_step=strong.second_step,
             passkey_sign_in=strong.passkey_sign_in,
             step_up=strong.step_up,
+            known_browsers=factors.known_browsers,
             confirmations=factors.confirmations,
         )
 

@@ -1,4 +1,5 @@
-"""Personal data at rest: phones and names sealed, and a keyed index by which a phone is found.
+"""Personal data at rest: phones, names and where people sign in from sealed, and a keyed index by
+which a phone is found.
 
 The index is HMAC-SHA-256 under a key that is not in the database, so that whoever steals a backup
 cannot try out phone numbers, of which there are few. It tells only that two rows have one phone.
@@ -8,6 +9,7 @@ import hmac
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
+from uuid import UUID
 
 from tikiwallet.database.pool import AnyConnection
 from tikiwallet.identity.keys import ServerSecret, load_server_secret
@@ -17,7 +19,24 @@ PERSON_PHONE: Final = SealedColumn("identity.person", "phone_sealed")
 PERSON_NAME: Final = SealedColumn("identity.person", "display_name_sealed")
 REGISTRATION_PHONE: Final = SealedColumn("identity.registration", "phone_sealed")
 PHONE_CHANGE: Final = SealedColumn("identity.phone_change", "phone_sealed")
-SEALED: Final = (PERSON_PHONE, PERSON_NAME, REGISTRATION_PHONE, PHONE_CHANGE)
+SESSION_DEVICE: Final = SealedColumn("identity.session", "device_sealed")
+SESSION_ADDRESS: Final = SealedColumn("identity.session", "address_sealed")
+RECOVERY_DEVICE: Final = SealedColumn("identity.recovery", "device_sealed")
+RECOVERY_ADDRESS: Final = SealedColumn("identity.recovery", "address_sealed")
+_SIGN_INS: Final = (
+    (SESSION_DEVICE, SESSION_ADDRESS),
+    (RECOVERY_DEVICE, RECOVERY_ADDRESS),
+)
+SEALED: Final = (
+    PERSON_PHONE,
+    PERSON_NAME,
+    REGISTRATION_PHONE,
+    PHONE_CHANGE,
+    SESSION_DEVICE,
+    SESSION_ADDRESS,
+    RECOVERY_DEVICE,
+    RECOVERY_ADDRESS,
+)
 
 _ROWS: Final = 1_000
 
@@ -51,6 +70,14 @@ class Personal:
         """The text kept in the row `id`. Raises `SealBroken`."""
         return column.open(self.sealing, id, sealed)
 
+    def seal_any(self, column: SealedColumn, id: object, text: str | None) -> bytes | None:
+        """As `seal`; None for nothing, and for no text."""
+        return self.seal(column, id, text) if text else None
+
+    def open_any(self, column: SealedColumn, id: object, sealed: bytes | None) -> str | None:
+        """The text kept in the row `id`, if there is one. Raises `SealBroken`."""
+        return None if sealed is None else self.open(column, id, sealed)
+
 
 async def seal_people(connection: AnyConnection, personal: Personal) -> None:
     """The step of migration 0019: phones and names that stand in clear are sealed and indexed."""
@@ -70,6 +97,33 @@ async def seal_people(connection: AnyConnection, personal: Personal) -> None:
             [_sealed(row, personal) for row in rows],
         )
         after = rows[-1]["id"]
+
+
+async def seal_sign_ins(connection: AnyConnection, personal: Personal) -> None:
+    """The step of migration 0031: where sessions and recoveries came from is sealed."""
+    for device, address in _SIGN_INS:
+        after = UUID(int=0)
+        while rows := await connection.fetch(
+            f"""
+            SELECT id, device, address FROM {device.table}
+            WHERE id > $1 ORDER BY id LIMIT {_ROWS}
+            """,  # noqa: S608 - a name of ours and a number
+            after,
+        ):
+            await connection.executemany(
+                f"""
+                UPDATE {device.table} SET device_sealed = $2, address_sealed = $3 WHERE id = $1
+                """,  # noqa: S608 - a name of ours
+                [
+                    (
+                        row["id"],
+                        personal.seal_any(device, row["id"], row["device"]),
+                        personal.seal_any(address, row["id"], row["address"]),
+                    )
+                    for row in rows
+                ],
+            )
+            after = rows[-1]["id"]
 
 
 def _sealed(row: Any, personal: Personal) -> tuple[int, bytes, bytes, bytes]:

@@ -18,7 +18,7 @@ from tikiwallet.errors import InvalidRequest, NotFound
 from tikiwallet.identity import payer_facts, phones, security_events
 from tikiwallet.identity.cancelling import CancelLink, hash_of
 from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
-from tikiwallet.identity.limits import CODES_PER_PHONE, Limit, Limits
+from tikiwallet.identity.limits import CODES_PER_PHONE, CODES_TO_PHONE, Limit, Limits
 from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People, Person
 from tikiwallet.identity.personal import PERSON_PHONE, PHONE_CHANGE, Personal
@@ -108,7 +108,10 @@ class PhoneChange:
         if phone == owner.phone:
             raise InvalidRequest("This is your number already")
         await self._limits.take(PHONE_CHANGES_PER_PERSON, str(person))
-        await self._limits.take(CODES_PER_PHONE, phone)
+        # Counted apart from registrations, which need no wallet: they cannot keep people from
+        # moving to a number of theirs.
+        await self._limits.take(CODES_PER_PHONE, f"{phone} for {person}")
+        await self._limits.take(CODES_TO_PHONE, f"{phone} for people")
         id, old_code = (ids.write_uuid(ids.new_uuid7()) for _ in range(2))
         index = self._personal.phone_index(phone)
         cancel = CancelLink.new(self._public_url)

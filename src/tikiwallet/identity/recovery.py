@@ -37,6 +37,7 @@ from tikiwallet.identity.limits import Limit, Limits, address_subject
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People, Person
+from tikiwallet.identity.personal import RECOVERY_ADDRESS, RECOVERY_DEVICE, Personal
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Sessions, Tokens
@@ -59,7 +60,8 @@ RECOVERIES_PER_PERSON: Final = Limit("recovery.person", 10, timedelta(days=1))
 
 _HASH_LENGTH: Final = 32
 _BEGIN: Final = """
-INSERT INTO identity.recovery (id, person, by_phone, created_at, expires_at, device, address)
+INSERT INTO identity.recovery (id, person, by_phone, created_at, expires_at, device_sealed,
+    address_sealed)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 _ROW: Final = """
@@ -87,7 +89,8 @@ UPDATE identity.recovery SET ended_at = $2, ended_how = $3
 WHERE person = $1 AND ended_at IS NULL
 """
 _PENDING: Final = """
-SELECT id, created_at, coalesce(ready_without_at, ready_at) AS ready_at, device, address
+SELECT id, created_at, coalesce(ready_without_at, ready_at) AS ready_at, device_sealed,
+    address_sealed
 FROM identity.recovery
 WHERE person = $1 AND ready_at IS NOT NULL AND ended_at IS NULL AND expires_at > $2
 ORDER BY created_at DESC LIMIT 100
@@ -144,6 +147,7 @@ class Recovery:
         database: Database,
         *,
         people: People,
+        personal: Personal,
         codes: Codes,
         sender: CodeSender,
         limits: Limits,
@@ -158,6 +162,7 @@ class Recovery:
     ) -> None:
         self._database = database
         self._people = people
+        self._personal = personal
         self._codes = codes
         self._sender = sender
         self._limits = limits
@@ -217,8 +222,8 @@ class Recovery:
             by_phone,
             clock.from_us(at),
             clock.from_us(at) + TO_PROVE,
-            came_from.device,
-            came_from.address,
+            self._personal.seal_any(RECOVERY_DEVICE, id, came_from.device),
+            self._personal.seal_any(RECOVERY_ADDRESS, id, came_from.address),
         )
         await security_events.record(
             connection,
@@ -408,7 +413,11 @@ class Recovery:
         rows = await self._database.fetch(_PENDING, person, clock.from_us(self._now()))
         return [
             PendingRecovery(
-                str(row["id"]), row["created_at"], row["ready_at"], row["device"], row["address"]
+                str(row["id"]),
+                row["created_at"],
+                row["ready_at"],
+                self._personal.open_any(RECOVERY_DEVICE, row["id"], row["device_sealed"]),
+                self._personal.open_any(RECOVERY_ADDRESS, row["id"], row["address_sealed"]),
             )
             for row in rows
         ]

@@ -33,6 +33,11 @@ class SecondFactorOff(Problem):
     title = "There is no second factor yet; switch one on first"
 
 
+class SecondFactorUnavailable(Problem):
+    code = "second_factor_unavailable"
+    title = "This second factor is not set up"
+
+
 @dataclass(frozen=True, slots=True)
 class Factors:
     """What a person has; `recovery_codes` and `passkeys` are how many are left."""

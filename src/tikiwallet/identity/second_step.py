@@ -22,7 +22,7 @@ from tikiwallet.identity.limits import Limit, Limits, TooManyRequests
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.people import People, Person
 from tikiwallet.identity.relying_party import Json, PasskeyInvalid
-from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.second_factors import SecondFactors, SecondFactorUnavailable
 from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Factor, Sessions, Tokens
 
@@ -37,11 +37,6 @@ _SIX_DIGITS: Final = re.compile(r"[0-9]{6}", re.ASCII)
 class SecondFactorUnknown(Problem):
     code = "second_factor_unknown"
     title = "There is no such challenge, or it has run out; sign in again"
-
-
-class SecondFactorUnavailable(Problem):
-    code = "second_factor_unavailable"
-    title = "This second factor is not set up"
 
 
 @dataclass(frozen=True, slots=True)

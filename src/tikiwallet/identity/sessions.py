@@ -29,8 +29,9 @@ from tikiwallet.identity.limits import (
     Limits,
     address_subject,
 )
+from tikiwallet.identity.open_sessions import OpenSession, open_sessions
 from tikiwallet.identity.passwords import Passwords
-from tikiwallet.identity.personal import Personal
+from tikiwallet.identity.personal import SESSION_ADDRESS, SESSION_DEVICE, Personal
 from tikiwallet.identity.revocations import Revocations
 from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
@@ -40,7 +41,6 @@ REFRESH_LIFETIME: Final = timedelta(days=30)
 SESSION_LIFETIME: Final = timedelta(days=180)
 # How long after a refresh its answer may still be asked for again.
 LOST_ANSWER: Final = timedelta(seconds=10)
-MOST_SHOWN: Final = 100
 _ACCESS_LIFETIME: Final = timedelta(seconds=ACCESS_SECONDS)
 _REFRESH_LETTERS: Final = 43
 
@@ -109,19 +109,6 @@ class Tokens:
 
 # A session that was ended, and until when its access tokens could still run.
 Ended: TypeAlias = tuple[bytes, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """One of a person's sign-ins that still holds. `method` is how it was made; `device` may be
-    empty and `address` None where that is not known."""
-
-    id: bytes
-    device: str
-    address: str | None
-    method: str
-    created_at: datetime
-    last_seen_at: datetime
 
 
 class Sessions:
@@ -239,7 +226,8 @@ class Sessions:
         await connection.execute(
             """
             INSERT INTO identity.session
-                (id, person, scopes, created_at, expires_at, last_seen_at, method, address, device)
+                (id, person, scopes, created_at, expires_at, last_seen_at, method, address_sealed,
+                device_sealed)
             VALUES ($1, $2, $3, $4, $5, $4, $6, $7, $8)
             """,
             ids.write_uuid(session),
@@ -248,8 +236,8 @@ class Sessions:
             at,
             at + SESSION_LIFETIME,
             method,
-            address,
-            device,
+            self._personal.seal_any(SESSION_ADDRESS, ids.write_uuid(session), address),
+            self._personal.seal_any(SESSION_DEVICE, ids.write_uuid(session), device),
         )
         await security_events.record(
             connection,
@@ -282,7 +270,7 @@ class Sessions:
             # Whoever comes second waits here for the first, and then sees a used token.
             row = await connection.fetchrow(
                 """
-                SELECT r.session, r.used_at, r.expires_at, s.person, s.revoked_at, s.device,
+                SELECT r.session, r.used_at, r.expires_at, s.person, s.revoked_at, s.device_sealed,
                     s.expires_at AS session_expires_at
                 FROM identity.refresh r JOIN identity.session s ON s.id = r.session
                 WHERE r.hash = $1
@@ -306,10 +294,11 @@ class Sessions:
                     at,
                 )
                 await _keep(connection, session, following, min(at + REFRESH_LIFETIME, ends))
-                await _see(connection, session, at, address)
+                await self._see(connection, session, at, address)
                 return self._tokens(row["person"], session, following)
-            lost = row["used_at"] + LOST_ANSWER > at and row["device"] == device and at < ends
-            if lost and await _is_unused(connection, following):
+            lost = row["used_at"] + LOST_ANSWER > at and at < ends
+            own = self._personal.open_any(SESSION_DEVICE, row["session"], row["device_sealed"])
+            if lost and (own or "") == device and await _is_unused(connection, following):
                 return self._tokens(row["person"], session, following)
             until = await self._end(connection, session, "refresh_reused", at)
             await security_events.record(
@@ -328,21 +317,9 @@ class Sessions:
         await self.end(session, "logout")
 
     async def of(self, person: int) -> list[OpenSession]:
-        """The sign-ins of `person` that still hold, those in use first; at most `MOST_SHOWN`."""
-        rows = await self._database.fetch(
-            """
-            SELECT s.id, s.device, s.address, s.method, s.created_at, s.last_seen_at
-            FROM identity.session s
-            JOIN identity.refresh r ON r.session = s.id AND r.used_at IS NULL
-            WHERE s.person = $1 AND s.revoked_at IS NULL AND least(s.expires_at, r.expires_at) > $2
-            ORDER BY s.last_seen_at DESC, s.id DESC
-            LIMIT $3
-            """,
-            person,
-            clock.from_us(self._now()),
-            MOST_SHOWN,
-        )
-        return [OpenSession(row["id"].bytes, *row[1:]) for row in rows]
+        """The sign-ins of `person` that still hold, those in use first; not all of very many."""
+        at = clock.from_us(self._now())
+        return await open_sessions(self._database, self._personal, person, at)
 
     async def end_own(self, person: int, session: bytes, why: str) -> None:
         """End one of `person`'s sessions. Raises `NotFound` when they have no such open one."""
@@ -452,6 +429,20 @@ class Sessions:
             refresh_token,
         )
 
+    async def _see(
+        self, connection: AnyConnection, session: bytes, at: datetime, address: str | None
+    ) -> None:
+        id = ids.write_uuid(session)
+        await connection.execute(
+            """
+            UPDATE identity.session
+            SET last_seen_at = $2, address_sealed = coalesce($3, address_sealed) WHERE id = $1
+            """,
+            id,
+            at,
+            self._personal.seal_any(SESSION_ADDRESS, id, address),
+        )
+
     def _following(self, refresh_token: str) -> str:
         digest = hmac.digest(self._refresh_key, refresh_token.encode(errors="replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -477,20 +468,6 @@ async def _keep(connection: AnyConnection, session: bytes, token: str, until: da
         _hash(token),
         ids.write_uuid(session),
         until,
-    )
-
-
-async def _see(
-    connection: AnyConnection, session: bytes, at: datetime, address: str | None
-) -> None:
-    await connection.execute(
-        """
-        UPDATE identity.session SET last_seen_at = $2, address = coalesce($3, address)
-        WHERE id = $1
-        """,
-        ids.write_uuid(session),
-        at,
-        address,
     )
 
 

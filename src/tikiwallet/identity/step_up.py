@@ -1,29 +1,41 @@
 """Stepping up: sensitive changes need that this session was confirmed within ten minutes.
 
-Signing in confirms, and so does the password (with a code, where an authenticator app is on) or a
-passkey. Wrong tries are counted by session: who holds one cannot shut the owner's others out.
+Signing in confirms, and so does a passkey, or the password: with a code as well wherever signing in
+asks for a second factor. That is any of those that sign in: of the authenticator app, by SMS, or a
+recovery code. Tries and messages are counted by session: who holds one cannot shut the owner's
+others out.
 """
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.errors import Problem
+from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
-from tikiwallet.identity.codes import CodeWrong
+from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.limits import Limit, Limits
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords, PasswordWrong
+from tikiwallet.identity.people import People
 from tikiwallet.identity.relying_party import Json, PasskeyInvalid
-from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.second_factors import SecondFactors, SecondFactorUnavailable
 from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.sessions import Factor
 
 LASTS: Final = timedelta(minutes=10)
 STEP_UPS: Final = Limit("step-up.session", 10, timedelta(minutes=15))
 STEP_UPS_DAY: Final = Limit("step-up.session.day", 30, timedelta(days=1))
+STEP_UP_SMS: Final = Limit(
+    "step-up.sms",
+    10,
+    timedelta(days=1),
+    tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300)),
+)
+_SIX_DIGITS: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 class ReauthenticationRequired(Problem):
@@ -32,8 +44,11 @@ class ReauthenticationRequired(Problem):
 
 
 class FactorCodeRequired(Problem):
+    """`methods` are what signs in beside the password, strongest first; a passkey among them
+    confirms without the password."""
+
     code = "factor_code_required"
-    title = "The code of your authenticator app is needed as well"
+    title = "A code of your second factor is needed as well"
 
 
 class StepUp:
@@ -45,6 +60,9 @@ class StepUp:
         *,
         passwords: Passwords,
         factors: SecondFactors,
+        people: People,
+        codes: Codes,
+        sender: CodeSender,
         passkeys: Passkeys,
         ceremonies: Ceremonies,
         limits: Limits,
@@ -53,6 +71,9 @@ class StepUp:
         self._database = database
         self._passwords = passwords
         self._factors = factors
+        self._people = people
+        self._codes = codes
+        self._sender = sender
         self._passkeys = passkeys
         self._ceremonies = ceremonies
         self._limits = limits
@@ -76,8 +97,9 @@ class StepUp:
         self, person: int, session: bytes, password: str, code: str | None = None
     ) -> None:
         """Confirm `session` of `person` with the password, and with a code (of the authenticator
-        app, or a recovery code) when an authenticator app is on. Raises `PasswordWrong`,
-        `FactorCodeRequired`, `CodeWrong`, `TooManyRequests`, `Overloaded`."""
+        app, by SMS, or a recovery code) of whoever has a second factor. Raises `PasswordWrong`,
+        `FactorCodeRequired`, `CodeWrong`, `CodeExpired` (an SMS code that came too late),
+        `TooManyRequests`, `Overloaded`."""
         subject = session.hex()
         await self._limits.take(STEP_UPS, subject)
         await self._limits.take(STEP_UPS_DAY, subject)
@@ -87,13 +109,22 @@ class StepUp:
         if not await self._passwords.matches(encoded, password):
             await self._tell(self._database, person, session, "password", failed=True)
             raise PasswordWrong
-        needs_code = (await self._factors.factors(person)).totp
-        if needs_code and code is None:
+        factors = await self._factors.factors(person)
+        if factors.on and code is None:
             await self._limits.give_back(STEP_UPS, subject)
             await self._limits.give_back(STEP_UPS_DAY, subject)
-            raise FactorCodeRequired
+            raise FactorCodeRequired(methods=list(factors.methods))
+        by_sms = Factor.SMS in factors.methods and await self._is_sms_code(
+            session, code or "", strict=not factors.totp
+        )
         async with self._database.transaction() as connection:
-            right = not needs_code or await self._factors.use_code(connection, person, code or "")
+            if by_sms:
+                await self._codes.use_up(connection, ids.write_uuid(session))
+            right = (
+                by_sms
+                or not factors.on
+                or await self._factors.use_code(connection, person, code or "")
+            )
             if right:
                 await self._confirm(connection, session)
                 await self._tell(connection, person, session, "password")
@@ -102,6 +133,21 @@ class StepUp:
             raise CodeWrong
         await self._limits.forget(STEP_UPS, subject)
         await self._limits.give_back(STEP_UPS_DAY, subject)
+
+    async def send_sms(self, person: int, session: bytes) -> int:
+        """Send `person` a code for confirming `session`; the seconds until another may be asked
+        for. Raises `SecondFactorUnavailable`, `TooManyRequests`, `CodeNotSent`,
+        `PhoneUnreachable`."""
+        owner = await self._people.person(person)
+        if owner is None:
+            raise NotFound("this person is gone")
+        if Factor.SMS not in (await self._factors.factors(person)).methods:
+            raise SecondFactorUnavailable
+        await self._limits.take(STEP_UP_SMS, session.hex())
+        async with self._database.transaction() as connection:
+            code = await self._codes.issue(connection, ids.write_uuid(session), Purpose.STEP_UP)
+        await self._sender.send_code(owner.phone, code, Purpose.STEP_UP)
+        return await self._limits.wait(STEP_UP_SMS, session.hex())
 
     async def passkey_options(self, person: int, session: bytes) -> Json:
         """Options for confirming `session` with a passkey. Raises `NoPasskey`,
@@ -121,6 +167,21 @@ class StepUp:
         async with self._database.transaction() as connection:
             await self._confirm(connection, session)
             await self._tell(connection, person, session, "passkey")
+
+    async def _is_sms_code(self, session: bytes, code: str, *, strict: bool) -> bool:
+        """Whether `code` is the one that was sent for `session`; `strict` tells when that one is
+        too old."""
+        if not _SIX_DIGITS.fullmatch(code):
+            return False
+        try:
+            await self._codes.check(ids.write_uuid(session), code)
+        except CodeWrong:
+            return False
+        except CodeExpired:
+            if strict:
+                raise
+            return False
+        return True
 
     async def _tell(
         self,

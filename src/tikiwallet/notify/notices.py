@@ -30,6 +30,7 @@ OF_WEIGHT: Final = frozenset(
         EventKind.SIGNED_IN,
         EventKind.REFRESH_REUSED,
         EventKind.PASSWORD_CHANGED,
+        EventKind.PIN_SET,
         EventKind.PIN_CHANGED,
         EventKind.PIN_LOCKED,
         EventKind.PIN_RESET,

@@ -12,6 +12,10 @@ _TEXTS: Final[dict[Purpose, str]] = {
         "{code} is your code to sign in to TikiWallet. It works for 5 minutes. If you are not "
         "signing in, somebody knows your password: change it."
     ),
+    Purpose.STEP_UP: (
+        "{code} confirms a change to how your TikiWallet is protected. It works for 5 minutes. If "
+        "you are changing nothing, somebody has your phone or your sign-in: end it under Security."
+    ),
     Purpose.ALREADY_REGISTERED: (
         "Someone tried to register with your number at TikiWallet. You already have a wallet: sign "
         "in with your password. If this was not you, there is nothing to do."

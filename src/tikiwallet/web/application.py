@@ -54,7 +54,9 @@ def build_application(
     if parts.rates is not None:
         api = RateLimits(api, parts.rates, verifier=parts.identity.verifier, cookies=parts.cookies)
     pages = Pages(app_files or AppFiles.read(sandbox=sandbox), api, dev_page=sandbox)
-    edge: ASGIApp = Edge(pages, parts.latencies, of_every_answer(settings.public_url))
+    edge: ASGIApp = Edge(
+        pages, parts.latencies, of_every_answer(settings.public_url), cookies=parts.cookies
+    )
     if settings.trusted_proxies:
         # Limits count by address: whose a request is, not which proxy handed it on.
         edge = BehindProxies(edge, settings.trusted_proxies)

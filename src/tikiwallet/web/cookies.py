@@ -16,6 +16,7 @@ import msgspec
 
 from tikiwallet.errors import Problem
 from tikiwallet.identity.keys import ServerSecret
+from tikiwallet.identity.known_browsers import LIFETIME as KNOWN_LIFETIME
 from tikiwallet.identity.sessions import REFRESH_LIFETIME, Tokens
 from tikiwallet.identity.tickets import LIFETIME as TICKET_LIFETIME
 
@@ -26,6 +27,8 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _REFRESH_SECONDS: Final = int(REFRESH_LIFETIME.total_seconds())
 # As long as a ticket that a provider's answer led to.
 _OIDC_SECONDS: Final = int(TICKET_LIFETIME.total_seconds())
+
+_KNOWN_SECONDS: Final = int(KNOWN_LIFETIME.total_seconds())
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -66,6 +69,7 @@ class BrowserCookies:
         self._access = f"{'__Host-' if self.secure else ''}tw_access"
         self._refresh = f"{'__Secure-' if self.secure else ''}tw_refresh"
         self._oidc = f"{'__Secure-' if self.secure else ''}tw_oidc"
+        self._known = f"{'__Secure-' if self.secure else ''}tw_known"
         self._access_key = self._access.encode()
         self._refresh_key = self._refresh.encode()
 
@@ -137,6 +141,15 @@ class BrowserCookies:
     def oidc_of(self, headers: Headers) -> str:
         """What the browser brought back; nothing when it was not sent by us."""
         return _cookie(_facts(headers).cookies, self._oidc.encode()).decode("latin-1")
+
+    def set_known(self, value: str) -> str:
+        """The Set-Cookie value by which a browser is known again; signing out leaves it."""
+        return self._line(self._known, value, REFRESH_PATH, _KNOWN_SECONDS)
+
+    def known_of(self, headers: Headers) -> str | None:
+        """What a browser that we know says of itself."""
+        value = _cookie(_facts(headers).cookies, self._known.encode())
+        return value.decode("latin-1") if value else None
 
     def _check_site(self, headers: Headers) -> _Facts:
         facts = _facts(headers)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tikiwallet import ids, logs
 from tikiwallet.identity.origin import set_origin
 from tikiwallet.web import headers as security
+from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.devices import describe
 from tikiwallet.web.errors import BodyTooLarge, InternalError, render
 from tikiwallet.web.headers import CSP, INERT, Header
@@ -49,11 +50,17 @@ class Edge:
     """Wraps an ASGI application. Bodies above `BODY_MAX` are refused, read or announced."""
 
     def __init__(
-        self, app: ASGIApp, latencies: Latencies, always: Sequence[Header] = (NO_SNIFF,)
+        self,
+        app: ASGIApp,
+        latencies: Latencies,
+        always: Sequence[Header] = (NO_SNIFF,),
+        *,
+        cookies: BrowserCookies,
     ) -> None:
         self.app = app
         self._latencies = latencies
         self._always = always
+        self._cookies = cookies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -63,7 +70,7 @@ class Edge:
         begun = time.perf_counter()
         answer = _Answer(scope, send, self._always)
         token = logs.request_id.set(answer.request_id)
-        _note_origin(scope)
+        _note_origin(scope, self._cookies)
         try:
             await self._serve(scope, receive, answer)
         finally:
@@ -127,11 +134,15 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _note_origin(scope: Scope) -> None:
-    """Let whatever the request does say in the audit trail where it came from."""
+def _note_origin(scope: Scope, cookies: BrowserCookies) -> None:
+    """Let whatever the request does say in the audit trail where it came from, and count by it."""
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
     client = scope.get("client")
-    set_origin(describe(agent.decode("latin-1")), client[0] if client else None)
+    set_origin(
+        describe(agent.decode("latin-1")),
+        client[0] if client else None,
+        cookies.known_of(scope["headers"]),
+    )
 
 
 def _bounded(receive: Receive) -> Receive:

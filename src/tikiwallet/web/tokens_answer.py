@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from fastapi import Depends, Header, Request, Response
 
+from tikiwallet.identity.known_browsers import KnownBrowsers
 from tikiwallet.identity.sessions import Tokens
 from tikiwallet.web.api.bodies import Answer
 from tikiwallet.web.cookies import BrowserCookies
@@ -48,9 +49,11 @@ class TokenReceiver:
 
     cookies: BrowserCookies | None  # None: in the body
     response: Response
+    browsers: KnownBrowsers
 
-    def hand_over(self, tokens: Tokens) -> SignedInAnswer:
-        """The answer's body; cookies go out with the response that carries it."""
+    def hand_over(self, tokens: Tokens, *, signed_in: bool = True) -> SignedInAnswer:
+        """The answer's body; cookies go out with the response that carries it. A browser that has
+        `signed_in`, and not only refreshed its tokens, is known from then on."""
         if self.cookies is None:
             return TokensAnswer(
                 person_id=tokens.person_id,
@@ -60,6 +63,9 @@ class TokenReceiver:
             )
         for line in self.cookies.set(tokens):
             self.response.headers.append("set-cookie", line)
+        if signed_in:
+            known = self.browsers.issue(tokens.person_id)
+            self.response.headers.append("set-cookie", self.cookies.set_known(known))
         return CookiesAnswer(
             person_id=tokens.person_id,
             expires_in=tokens.expires_in,
@@ -79,9 +85,9 @@ async def receiver_of(
     """Raises CsrfFailed when a browser asks for cookies from another site's page: that page would
     sign its reader in as somebody else."""
     if tikiwallet_session is None:
-        return TokenReceiver(None, response)
+        return TokenReceiver(None, response, parts.identity.known_browsers)
     parts.cookies.check_site(request.scope["headers"])
-    return TokenReceiver(parts.cookies, response)
+    return TokenReceiver(parts.cookies, response, parts.identity.known_browsers)
 
 
 def signed_out(cookies: BrowserCookies, response: Response) -> Response:

@@ -19,6 +19,10 @@ WORDS: Final[dict[str, Words]] = {
     "password_changed": Words(
         "تغيّرت كلمة المرور", "غُيّرت كلمة المرور على {device}، وأُنهيت كل الجلسات الأخرى."
     ),
+    "pin_set": Words(
+        "عُيّن رقم PIN",
+        "عُيّن رقم PIN للدفع على {device}. إن لم تكن أنت، فأعد تعيينه من «الأمان» وغيّر كلمة المرور.",
+    ),
     "pin_changed": Words("تغيّر رقم PIN", "غُيّر رقم PIN الخاص بالدفع على {device}."),
     "pin_locked": Words(
         "رقم PIN مقفل",

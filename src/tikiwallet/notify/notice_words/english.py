@@ -20,6 +20,11 @@ WORDS: Final[dict[str, Words]] = {
         "Password changed",
         "Your password was changed on {device}, and all other sign-ins were ended.",
     ),
+    "pin_set": Words(
+        "PIN set",
+        "A payment PIN was set on {device}. If it was not you, reset it under Security and change "
+        "your password.",
+    ),
     "pin_changed": Words("PIN changed", "Your payment PIN was changed on {device}."),
     "pin_locked": Words(
         "PIN locked",

@@ -20,6 +20,11 @@ WORDS: Final[dict[str, Words]] = {
         "Kata sandi diubah",
         "Kata sandi Anda diubah di {device}, dan semua sesi lain diakhiri.",
     ),
+    "pin_set": Words(
+        "PIN dibuat",
+        "PIN pembayaran dibuat di {device}. Jika itu bukan Anda, hapus PIN itu di Keamanan dan "
+        "ubah kata sandi Anda.",
+    ),
     "pin_changed": Words(
         "PIN diubah",
         "PIN pembayaran Anda diubah di {device}.",

@@ -192,7 +192,7 @@ async def refresh(
         parts.identity.sessions.refresh, address=address_of(request), device=device_of(request)
     )
     if body.refresh_token is not None:
-        return receiver.hand_over(await renew(body.refresh_token))
+        return receiver.hand_over(await renew(body.refresh_token), signed_in=False)
     headers = request.scope["headers"]
     token = None if receiver.cookies is None else receiver.cookies.refresh_token(headers)
     if receiver.cookies is None or token is None:
@@ -202,7 +202,7 @@ async def refresh(
         tokens = await renew(token, lambda session: cookies.check(headers, session))
     except (RefreshInvalid, RefreshReused) as problem:
         return signed_out(cookies, problem_response(problem))
-    return receiver.hand_over(tokens)
+    return receiver.hand_over(tokens, signed_in=False)
 
 
 @router.post(

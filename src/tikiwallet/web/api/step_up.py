@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tikiwallet.web.api.bodies import Body, NothingBody
 from tikiwallet.web.api.passkeys import Credential, OptionsAnswer
+from tikiwallet.web.api.second_factors import SentAnswer
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
 
@@ -14,7 +15,8 @@ router = APIRouter(prefix="/v1/auth/reauthenticate", tags=["auth"])
 
 
 class ReauthenticateBody(Body):
-    """`code`, of the authenticator app or a recovery code, is needed when the app is on."""
+    """`code`, of the authenticator app, by SMS, or a recovery code, is needed of whoever has a
+    second factor."""
 
     password: Annotated[str, Field(min_length=1, max_length=1000)]
     code: Annotated[str, Field(min_length=1, max_length=40)] | None = None
@@ -36,6 +38,7 @@ class CredentialBody(Body):
         "password_wrong",
         "factor_code_required",
         "code_wrong",
+        "code_expired",
         "too_many_requests",
         "overloaded",
     ),
@@ -47,6 +50,27 @@ async def by_password(body: ReauthenticateBody, principal: SignedIn, parts: With
         principal.person, principal.session, body.password, body.code
     )
     return Response(status_code=204)
+
+
+@router.post(
+    "/sms",
+    status_code=202,
+    summary="Have a code sent, to confirm that it is you",
+    responses=problems(
+        *TOKEN_CODES,
+        *BODY_CODES,
+        "not_found",
+        "second_factor_unavailable",
+        "too_many_requests",
+        "phone_unreachable",
+        "code_not_sent",
+    ),
+    openapi_extra=SIGNED_IN,
+)
+async def send_sms(_body: NothingBody, principal: SignedIn, parts: WithParts) -> SentAnswer:
+    """It goes with the password. Only the newest code works, for this session."""
+    wait = await parts.identity.step_up.send_sms(principal.person, principal.session)
+    return SentAnswer(retry_after=wait)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-// "Is it you?": password (and code), or a passkey, before a sensitive change.
+// "Is it you?": password (and code, of whichever kind), or a passkey, before a sensitive change.
 import { post } from "../core/api.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";
@@ -8,11 +8,13 @@ import { sayProblem } from "../core/toasts.js";
 import { html, useState } from "../core/ui.js";
 import { Button } from "./controls.js";
 import { Field, Form, PasswordField } from "./fields.js";
+import { Resend } from "./resend.js";
 import { Sheet } from "./sheet.js";
 
 /** @param {{ done: () => void, cancel: () => void }} props */
 export function StepUpSheet({ done, cancel }) {
-  const [needsCode, setNeedsCode] = useState(false);
+  const [methods, setMethods] = useState(/** @type {string[]} */ ([])); // once a code is needed
+  const needsCode = methods.length > 0;
   const [busy, setBusy] = useState(false);
   const form = useForm(
     { password: "", code: "" },
@@ -22,7 +24,7 @@ export function StepUpSheet({ done, cancel }) {
       } catch (error) {
         // The field appears now; nothing was wrong with the password.
         if (error instanceof Problem && error.code === "factor_code_required") {
-          return setNeedsCode(true);
+          return setMethods(error.extra.methods);
         }
         throw error;
       }
@@ -36,6 +38,8 @@ export function StepUpSheet({ done, cancel }) {
       fields: { password_wrong: "password" },
     },
   );
+
+  const sendSms = () => post("/v1/auth/reauthenticate/sms");
 
   async function withPasskey() {
     setBusy(true);
@@ -59,13 +63,15 @@ export function StepUpSheet({ done, cancel }) {
         html`<${Field}
           ...${form.field("code")}
           label=${t("step-up.code")}
-          hint=${t("step-up.code-hint")}
+          hint=${t(methods.includes("totp") ? "step-up.code-hint" : "factor.sms.text")}
           autocomplete="one-time-code"
           autocapitalize="none"
           spellcheck=${false}
         />`}
         <${Button} type="submit" block busy=${form.busy}>${t("do.confirm")}<//>
       <//>
+      ${methods.includes("sms") &&
+      html`<${Resend} wait=${0} label=${t("factor.sms")} send=${sendSms} />`}
       ${havePasskeys() &&
       html`<${Button} variant="secondary" icon="fingerprint" block busy=${busy} onClick=${withPasskey}>
         ${t("passkey.use")}
