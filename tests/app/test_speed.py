@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.app.conftest import OpenPage
 from tests.app.people import People, Somebody
 from tests.app.test_offline import installed
@@ -38,10 +38,8 @@ _OBSERVE = """() => {
   watch("first-input", tap);
   watch("event", (one) => { if (one.interactionId) tap(one); });
 }"""
-# Milliseconds since the visit began, once the place to tap is shown and the app has a frame free.
-_USABLE = """(selector) =>
-  document.querySelector(selector)?.checkVisibility() && document.body.dataset !== null
-    ? performance.now() : 0"""
+# Milliseconds since the visit began, once the place to tap is shown; asked before each frame.
+_USABLE = "(place) => document.querySelector(place)?.checkVisibility() && performance.now()"
 
 Open = Callable[[], Page]
 
@@ -82,7 +80,7 @@ def _tap_on(page: Page, who: str) -> None:
 @pytest.mark.alone
 def test_on_a_slow_link_the_app_is_soon_usable(fresh: Open, who: str) -> None:
     first, again = [], []
-    while len(first) < _TRIES and not (first and min(first) <= _FIRST_MS and min(again) <= _AGAIN_MS):
+    for _ in range(_TRIES):
         page = fresh()
         link = page.context.new_cdp_session(page)
         link.send("Network.enable")
@@ -97,6 +95,8 @@ def test_on_a_slow_link_the_app_is_soon_usable(fresh: Open, who: str) -> None:
         _tap_on(page, who)
         page.context.close()
         print(f"{who}: first {first[-1]:.0f} ms, again {again[-1]:.0f} ms")  # noqa: T201
+        if min(first) <= _FIRST_MS and min(again) <= _AGAIN_MS:
+            break
     assert min(first) <= _FIRST_MS
     assert min(again) <= _AGAIN_MS
 
@@ -120,3 +120,22 @@ def test_it_paints_soon_stays_put_and_answers_at_once(fresh: Open, who: str) -> 
         if all(best[name] <= limit for name, limit in _LIMITS.items()):
             return
     pytest.fail(f"{best} where at most {_LIMITS} is good")
+
+
+@pytest.mark.parametrize("late", ["wallets", "contacts", "entries"])
+def test_what_comes_late_moves_nothing(open_page: OpenPage, person: Somebody, late: str) -> None:
+    page = open_page(person.state, service_workers="block")
+    page.add_init_script(f"({_OBSERVE})()")
+    held: list[Route] = []
+    path = "/v1/wallets/*/entries*" if late == "entries" else f"/v1/{late}"
+    page.route(f"**{path}", held.append)
+    page.goto("/")
+    expect(page.locator("main .skeleton").first).to_be_visible()
+    page.wait_for_load_state("load")
+    page.unroute(f"**{path}")
+    for route in held:
+        route.continue_()
+    expect(page.get_by_text("Ferry")).to_be_visible()
+    expect(page.locator("main .skeleton")).to_have_count(0)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert page.evaluate("() => window.vitals.cls") <= 0.02
