@@ -10,8 +10,8 @@ from tikiwallet.identity.hashing import Cost, Hashing, needs_new_hash, unmatchab
 SHORTEST = 8
 LONGEST = 200
 # OWASP holds 19 MiB and two passes for as strong as 46 MiB and one. It takes 23 ms on one core of a
-# small machine instead of 60: glibc gives so much memory back after each hash only above 32 MiB, and
-# then the kernel clears it anew, and holds up the process's other threads while it does.
+# small machine instead of 60: above 32 MiB glibc gives the memory back after each hash, and the
+# kernel clears it anew for the next, which holds up the process's other threads as well.
 COST = Cost(passes=2, memory_kib=19_456)
 
 
