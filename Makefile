@@ -10,6 +10,7 @@ run:
 test:
 	@./scripts/environment dev
 	@./scripts/system-tools
+	@./scripts/web-tools
 	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
@@ -26,7 +27,7 @@ check:
 
 # Types of the phone app. Only where node is, so that the rest needs none.
 app-check:
-	@if command -v npm >/dev/null; then cd web && npm ci --silent && npm run --silent check; \
+	@if command -v npm >/dev/null; then ./scripts/web-tools && cd web && npm run --silent check; \
 	else echo "app-check: no node here, skipped"; fi
 
 # Pictures of every screen, in both themes, into docs/screens; ARGS="FOLDER [NAME...]" for others.

@@ -51,14 +51,21 @@ def people(site: str) -> Iterator[People]:
     people.close()
 
 
-def launch(playwright: Playwright) -> Browser | None:
-    """The system's Chromium, with a camera that is none; None where it is not installed."""
+def chromium_options() -> dict[str, Any] | None:
+    """How to launch the system's Chromium, with a camera that is none; None where it is not
+    installed."""
     if _CHROMIUM is None:
         return None
     arguments = ["--use-fake-device-for-media-stream"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium's own needs another user than root
-    return playwright.chromium.launch(executable_path=_CHROMIUM, args=arguments)
+    return {"executable_path": _CHROMIUM, "args": arguments}
+
+
+def launch(playwright: Playwright) -> Browser | None:
+    """The system's Chromium; None where it is not installed."""
+    options = chromium_options()
+    return None if options is None else playwright.chromium.launch(**options)
 
 
 @pytest.fixture(scope="module")

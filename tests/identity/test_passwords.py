@@ -109,7 +109,7 @@ async def test_the_loop_runs_on_while_hashes_are_made(hashing: Hashing) -> None:
     while not work.done():
         await asyncio.sleep(0)
         ticks += 1
-    # Eight hashes in two threads are turned over some hundred thousand times in between.
+    # Eight hashes in other threads are turned over some hundred thousand times in between.
     assert ticks > 100
     assert len(set(await work)) == 8
     hashing.close()

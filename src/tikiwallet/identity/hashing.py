@@ -1,4 +1,8 @@
-"""Argon2id in a few threads of its own, so that hashing never holds up the event loop."""
+"""Argon2id in threads of its own, so that hashing never holds up the event loop.
+
+They are fewer than there are cores, where there is more than one: what is asked for meanwhile finds
+one free.
+"""
 
 import asyncio
 import base64
@@ -15,6 +19,8 @@ from tikiwallet.errors import Overloaded
 
 _Answer = TypeVar("_Answer")
 
+_MOST_THREADS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -25,12 +31,14 @@ class Cost:
 
 
 class Hashing:
-    """Makes and checks argon2id hashes; at most `threads` at once and `waiting` in line.
+    """Makes and checks argon2id hashes; at most `threads` at once (None: as many as this machine
+    can spare) and `waiting` in line.
 
     `count` is how many were begun. `make` and `matches` raise `Overloaded` when the line is full.
     """
 
-    def __init__(self, threads: int = 2, waiting: int = 64) -> None:
+    def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
+        threads = threads or _threads_to_spare()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._room = threads + waiting
         self._under_way = 0
@@ -79,6 +87,11 @@ def unmatchable_hash(cost: Cost) -> str:
     salt = base64.b64encode(os.urandom(16)).rstrip(b"=").decode()
     digest = base64.b64encode(os.urandom(32)).rstrip(b"=").decode()
     return f"$argon2id$v=19$m={cost.memory_kib},t={cost.passes},p=1${salt}${digest}"
+
+
+def _threads_to_spare() -> int:
+    cores = os.cpu_count() or 1
+    return max(1, min(cores - 1, _MOST_THREADS))
 
 
 def _hasher(cost: Cost) -> argon2.PasswordHasher:

@@ -73,9 +73,18 @@ const Wallets = ({ list, main, onAdd }) => html`<ul class="wallets" aria-label=$
   </li>
 </ul>`;
 
+// As high as what comes, so that nothing below it moves when it does.
+const SomebodyWaiting = () => html`<li>
+  <div class="people-waiting" role="status">
+    <span class="unseen">${t("loading")}</span>
+    <${Skeleton} circle /><${Skeleton} width="4em" height="1.5em" />
+  </div>
+</li>`;
+
 function People() {
   const people = knownPeople().slice(0, PEOPLE);
-  if (people.length === 0) return null;
+  const waits = contacts.data.value === undefined && contacts.problem.value === null;
+  if (people.length === 0 && !waits) return null;
   return html`<section class="section">
     <div class="row row-apart section-bar">
       <h2>${t("home.people")}</h2>
@@ -89,6 +98,7 @@ function People() {
           </a>
         </li>`,
       )}
+      ${people.length === 0 && html`<${SomebodyWaiting} />`}
     </ul>
   </section>`;
 }
@@ -126,10 +136,11 @@ const Bell = () => {
 };
 
 const Waiting = () => html`<div class="balance" role="status">
-  <span class="unseen">${t("loading")}</span>
-  <${Skeleton} width="9em" /><${Skeleton} width="7em" height="2.75em" />
-  <${Skeleton} height="3.25em" /><${Skeleton} height="3.25em" />
-</div>`;
+    <span class="unseen">${t("loading")}</span>
+    <${Skeleton} width="9em" /><${Skeleton} width="7em" height="2.75em" />
+    <${Skeleton} height="3.25em" /><${Skeleton} height="3.25em" />
+  </div>
+  <div class="wallets"><${Skeleton} width="9em" height="var(--target)" /></div>`;
 
 /** @param {{ list: Wallet[] }} props */
 function Funds({ list }) {

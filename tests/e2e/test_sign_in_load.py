@@ -1,0 +1,117 @@
+"""People who sign in do not hold up those who look at their balance: hashing stays off the loop.
+
+Sixteen people look at once, 25 times a second, whether or not they were answered: at first alone,
+then beside 20 sign-ins a second, and so on by turns. Medians over the turns are compared, so that
+what else the machine does falls on both; when that was too much, there are more turns.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+import pytest
+from tests.e2e.conftest import Served
+from tests.faults.book import Person
+from tests.faults.wire import Line
+
+_TOGETHER = 16
+_TIMES_A_SECOND = 25
+_SIGN_INS_A_SECOND = 20
+_SECONDS = 2.0
+_TURNS = range(3, 10)  # how many are enough when all is well, and when to give up
+_AT_MOST = 2.0  # times what reads take alone
+_REPOSITORY = Path(__file__).parents[2]
+
+
+class Lookers:
+    """Keep-alive connections on which balances are read."""
+
+    def __init__(self, port: int, person: Person) -> None:
+        self._free = [Line(port) for _ in range(2 * _TOGETHER)]
+        self._port = port
+        self._request = (
+            f"GET /v1/wallets/{person.wallet}/balance HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {person.token}\r\n\r\n"
+        ).encode()
+
+    async def p99_ms(self) -> float:
+        """How long the slowest but one per cent took."""
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number in range(int(_SECONDS * _TIMES_A_SECOND)):
+                due = began + number / _TIMES_A_SECOND
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                tasks += [group.create_task(self._look()) for _ in range(_TOGETHER)]
+        took = sorted(task.result() for task in tasks)
+        return took[int(len(took) * 0.99)] * 1_000
+
+    async def _look(self) -> float:
+        line = self._free.pop() if self._free else Line(self._port)
+        began = time.perf_counter()
+        answer = await line.send(self._request)
+        took = time.perf_counter() - began
+        self._free.append(line)
+        assert answer.status == 200, answer
+        return took
+
+    async def close(self) -> None:
+        """Hang up."""
+        for line in self._free:
+            await line.close()
+
+
+@asynccontextmanager
+async def _people_signing_in(served: Served, took: list[float]) -> AsyncIterator[None]:
+    """While the block runs; `took` then has the milliseconds of each."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.e2e.signing_in", str(served.port), str(_SIGN_INS_A_SECOND)),
+        cwd=_REPOSITORY,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        people = [(one.phone, f"long enough {one.username}") for one in (served.payer, served.gone)]
+        process.stdin.write(json.dumps(people).encode() + b"\n")
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"begun\n"
+        yield
+        output, _ = await asyncio.wait_for(process.communicate(b""), 20)
+        assert process.returncode == 0
+        took += json.loads(output)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.alone
+async def test_reads_are_answered_while_people_sign_in(served: Served) -> None:
+    lookers = Lookers(served.port, served.payer)
+    quiet: list[float] = []
+    busy: list[float] = []
+    sign_ins: list[float] = []
+    try:
+        await lookers.p99_ms()  # connections open, code warm
+        for turn in range(1, _TURNS.stop):
+            quiet.append(await lookers.p99_ms())
+            async with _people_signing_in(served, sign_ins):
+                busy.append(await lookers.p99_ms())
+            if turn >= _TURNS.start and median(busy) <= _AT_MOST * median(quiet):
+                break
+    finally:
+        await lookers.close()
+    told = (
+        f"p99 of reads {median(quiet):.1f} ms alone, {median(busy):.1f} ms beside sign-ins, "
+        f"which took {median(sign_ins):.0f} ms ({len(busy)} turns: {quiet}, {busy})"
+    )
+    print(told)  # noqa: T201
+    # All that were due took place, each answered with 200.
+    assert len(sign_ins) >= 0.9 * len(busy) * _SECONDS * _SIGN_INS_A_SECOND
+    assert median(busy) <= _AT_MOST * median(quiet), told
