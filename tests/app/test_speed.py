@@ -4,6 +4,7 @@ it has been there before; painting, steadiness and answers to taps are what brow
 Whatever else the machine does only makes these times longer, so each is the best of a few tries.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,12 @@ _LEADS_ON = {"out": ".hero a[href]", "in": ".balance-pay"}
 # the first. CLS here is the sum of all shifts, which is never less than what browsers count.
 _OBSERVE = """() => {
   const seen = (window.vitals = { lcp: 0, inp: 0, cls: 0, taps: 0 });
-  const watch = (type, note) =>
-    new PerformanceObserver((list) => list.getEntries().forEach(note))
-      .observe({ type, buffered: true, durationThreshold: 16 });
+  const settle = (window.settle = []);
+  const watch = (type, note) => {
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach(note));
+    observer.observe({ type, buffered: true, durationThreshold: 16 });
+    settle.push(() => observer.takeRecords().forEach(note));
+  };
   const tap = ({ duration }) => { seen.inp = Math.max(seen.inp, duration); seen.taps += 1; };
   watch("largest-contentful-paint", ({ startTime }) => { seen.lcp = startTime; });
   watch("layout-shift", (one) => { if (!one.hadRecentInput) seen.cls += one.value; });
@@ -40,6 +44,9 @@ _OBSERVE = """() => {
 }"""
 # Milliseconds since the visit began, once the place to tap is shown; asked before each frame.
 _USABLE = "(place) => document.querySelector(place)?.checkVisibility() && performance.now()"
+# Twice a frame: what was drawn last has been looked at.
+_PAINTED = """() => new Promise((done) =>
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"""
 
 Open = Callable[[], Page]
 
@@ -122,7 +129,7 @@ def test_it_paints_soon_stays_put_and_answers_at_once(fresh: Open, who: str) -> 
     pytest.fail(f"{best} where at most {_LIMITS} is good")
 
 
-@pytest.mark.parametrize("late", ["wallets", "contacts", "entries"])
+@pytest.mark.parametrize("late", ["wallets", "wallets|contacts", "entries"])
 def test_what_comes_late_moves_nothing(open_page: OpenPage, person: Somebody, late: str) -> None:
     page = open_page(person.state, service_workers="block")
     page.add_init_script(f"({_OBSERVE})()")
@@ -135,13 +142,18 @@ def test_what_comes_late_moves_nothing(open_page: OpenPage, person: Somebody, la
         else:
             held.append(route)
 
-    page.route("**/v1/wallets/*/entries*" if late == "entries" else f"**/v1/{late}", hold)
-    page.goto("/")
+    what = re.compile(rf"/v1/(wallets/\w+/)?({late})(\?|$)")
+    page.route(what, hold)
+    with page.expect_request(what):
+        page.goto("/")
     expect(page.locator("main .skeleton").first).to_be_visible()
+    # Browsers count no shift for half a second after the window took its size.
+    page.wait_for_function("() => performance.now() > 1_000")
+    page.evaluate(_PAINTED)
     released = True
     for route in held:
         route.continue_()
     expect(page.get_by_text("Ferry")).to_be_visible()
     expect(page.locator("main .skeleton")).to_have_count(0)
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-    assert page.evaluate("() => window.vitals.cls") <= 0.02
+    page.evaluate(_PAINTED)
+    assert page.evaluate("() => (window.settle.forEach((one) => one()), window.vitals.cls)") <= 0.02
