@@ -23,7 +23,7 @@ _LOWEST = {"accessibility": 100, "best-practices": 100, "performance": 95}
 _RUN_SECONDS = 60.0
 # The score for performance comes from times, and whatever else the machine does only makes them
 # longer: the best of a few tells what the page can do.
-_RUNS = 3
+_RUNS = 6
 
 
 class Lighthouse:
@@ -80,7 +80,12 @@ def test_what_is_met_first_is_accessible_sound_and_quick(
         lighthouse.context.add_cookies(person.state["cookies"])
     scores: list[dict[str, float]] = []
     while len(scores) < _RUNS and not _is_good(scores):
-        report = lighthouse.look(f"{site}/")
+        try:
+            report = lighthouse.look(f"{site}/")
+        except (AssertionError, subprocess.TimeoutExpired) as error:  # as when nothing was painted
+            print(who, error)  # noqa: T201
+            scores.append(dict.fromkeys(_LOWEST, 0))
+            continue
         asked = {item["url"] for item in report["audits"]["network-requests"]["details"]["items"]}
         assert (f"{site}/v1/wallets" in asked) == (who == "in"), "this is another screen"
         found = report["categories"]

@@ -14,7 +14,7 @@ from tests.app.conftest import OpenPage
 from tests.app.people import People, Somebody
 from tests.app.test_offline import installed
 
-_TRIES = 3
+_TRIES = 6
 _SLOW = {  # bytes a second, and milliseconds: 400 kbit/s both ways
     "offline": False,
     "latency": 400,
