@@ -27,7 +27,13 @@ from tikiwallet.bench.lanes import (
     query_lanes,
     word_lanes,
 )
-from tikiwallet.bench.large import CHOICES, SMALL_ACCOUNTS, SMALL_POSTINGS, words_of
+from tikiwallet.bench.large import (
+    CHOICES,
+    SETTLE_SECONDS,
+    SMALL_ACCOUNTS,
+    SMALL_POSTINGS,
+    words_of,
+)
 from tikiwallet.bench.people import CURRENCY, make_people
 from tikiwallet.bench.pgbench import SELECTS, TPC_B, Pgbench, find_pgbench
 from tikiwallet.bench.processes import DidNotStart, Process, Watch, child_environment
@@ -334,7 +340,8 @@ class Bench:
         """Build what is missing of a data set, then measure its writes, history and reads."""
         await self._build(stage, accounts, postings)
         await self._read_once(stage)
-        async with self.bars.timed(f"writes among {accounts:,} accounts", 3 * self.seconds + 10):
+        expected = 2 * (min(SETTLE_SECONDS, 4 * self.seconds) + self.seconds) + 10
+        async with self.bars.timed(f"writes among {accounts:,} accounts", expected):
             text = await stage.python(
                 *("-m", "tikiwallet.bench.large", "measure"),
                 *(str(accounts), str(self.seconds), str(stage.postmaster or "")),
