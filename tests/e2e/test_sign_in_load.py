@@ -2,7 +2,8 @@
 
 32 people look at once, 20 times a second, whether or not they were answered: at first alone,
 then beside 20 sign-ins a second, and so on by turns. Medians over the turns are compared, so that
-what else the machine does falls on both; when that was too much, there are more turns.
+what else the machine does falls on both. What is held here is that nobody waits for a hash; that
+reads take at most twice as long as alone depends on the machine, and is printed, not held.
 """
 
 import asyncio
@@ -23,8 +24,10 @@ _TOGETHER = 32
 _TIMES_A_SECOND = 20
 _SIGN_INS_A_SECOND = 20
 _SECONDS = 2.0
-_TURNS = range(3, 16)  # how many are enough when all is well, and when to give up
-_AT_MOST = 2.0  # times what reads take alone
+_TURNS = 5
+# A hash takes more than 20 ms of a core: on the loop, two seconds with 40 of them would add that
+# much to far more than one read in a hundred.
+_ADDED_MS = 15.0
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -99,12 +102,10 @@ async def test_reads_are_answered_while_people_sign_in(served: Served) -> None:
     sign_ins: list[float] = []
     try:
         await lookers.p99_ms()  # connections open, code warm
-        for turn in range(1, _TURNS.stop):
+        for _ in range(_TURNS):
             quiet.append(await lookers.p99_ms())
             async with _people_signing_in(served, sign_ins):
                 busy.append(await lookers.p99_ms())
-            if turn >= _TURNS.start and median(busy) <= _AT_MOST * median(quiet):
-                break
     finally:
         await lookers.close()
     told = (
@@ -114,4 +115,4 @@ async def test_reads_are_answered_while_people_sign_in(served: Served) -> None:
     print(told)  # noqa: T201
     # All that were due took place, each answered with 200.
     assert len(sign_ins) >= 0.9 * len(busy) * _SECONDS * _SIGN_INS_A_SECOND
-    assert median(busy) <= _AT_MOST * median(quiet), told
+    assert median(busy) <= median(quiet) + _ADDED_MS, told
