@@ -25,7 +25,7 @@ _CHECKS = (
     "ignored_auth",
 )
 _CONFIG = """[checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 422]
+expected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 422, 431]
 """
 _PERSON = (
     # These would end the session that everything else is asked with.

@@ -295,6 +295,9 @@ def build_document(app: FastAPI) -> Json:
                 operation["responses"].setdefault("429", limited)
     for path, operations in RAW_PATHS.items():
         paths.setdefault(path, {}).update(operations)
+    for operations in paths.values():
+        for operation in operations.values():  # before anybody knows what was asked for
+            operation["responses"].setdefault("431", _problem_response(431, ["headers_too_large"]))
     components: Json = made.setdefault("components", {})
     schemas: Json = components.setdefault("schemas", {})
     schemas.update(RAW_SCHEMAS)
