@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from tests.app.people import People
+from tests.app.service import serving, url_of
 from tests.faults.installation import Installation
-from tests.servers import run_apart
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
@@ -31,16 +31,8 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="session")
 def site() -> Iterator[str]:
     """Where the service listens, as a person would type it."""
-    installation = Installation.empty()
-    url = f"http://localhost:{installation.port}"
-    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
-    try:
-        run_apart(installation.start("serve").ready(installation.port))
-        yield url
-        run_apart(installation.stop())
-    finally:
-        print(installation.tail())  # noqa: T201
-        run_apart(installation.close())
+    with serving(Installation.empty()) as installation:
+        yield url_of(installation)
 
 
 @pytest.fixture(scope="session")

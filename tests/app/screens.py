@@ -5,8 +5,6 @@ phone width in light and dark, the main ones at desktop width and in Arabic too.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -14,8 +12,8 @@ from rich.progress import track
 from tests.app.conftest import DESKTOP, PHONE, launch
 from tests.app.gallery import Cast, Shot, shots, stage, state_of, visit
 from tests.app.people import People
+from tests.app.service import serving, url_of
 from tests.faults.installation import Installation
-from tests.servers import run_apart
 
 _FOLDER = Path(__file__).parents[2] / "docs" / "screens"
 # What it is called, theme, language, desktop.
@@ -26,19 +24,6 @@ _LOOKS = (
     ("desktop-light", "light", "en-SG", True),
     ("desktop-dark", "dark", "en-SG", True),
 )
-
-
-@contextmanager
-def _service() -> Iterator[str]:
-    installation = Installation.empty()
-    url = f"http://localhost:{installation.port}"
-    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
-    try:
-        run_apart(installation.start("serve").ready(installation.port))
-        yield url
-        run_apart(installation.stop())
-    finally:
-        run_apart(installation.close())
 
 
 def _page(browser: Browser, site: str, cast: Cast, shot: Shot, look: tuple[str, str, bool]) -> Page:
@@ -60,7 +45,8 @@ def _page(browser: Browser, site: str, cast: Cast, shot: Shot, look: tuple[str, 
 def main(folder: Path, names: set[str]) -> None:
     """Take them; `names` empty: all."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _service() as site, sync_playwright() as playwright:
+    with serving(Installation.empty()) as installation, sync_playwright() as playwright:
+        site = url_of(installation)
         browser = launch(playwright)
         assert browser is not None, "Debian's package chromium is not installed"
         people = People(site)

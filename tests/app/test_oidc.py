@@ -6,11 +6,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.app.conftest import OpenPage
 from tests.app.people import People
-from tests.app.test_walk import enter_pin
+from tests.app.service import serving, url_of
+from tests.app.test_walk import enter_code_pin_and_currency
 from tests.app.words import shown
 from tests.faults.installation import Installation
 from tests.providers.provider_process import provider_process
-from tests.servers import run_apart
 
 FILE = """
 [mock]
@@ -24,21 +24,14 @@ client_secret = "secret"
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """A service of its own, whose people may also sign in through a provider."""
-    installation = Installation.empty()
-    url = f"http://localhost:{installation.port}"
-    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
-    try:
-        with provider_process() as issuer:
-            path = installation.folder / "oidc.toml"
-            path.write_text(FILE.format(issuer=issuer))
-            path.chmod(0o600)
-            installation.environment["TIKIWALLET_OIDC_FILE"] = str(path)
-            run_apart(installation.start("serve").ready(installation.port))
-            yield url
-            run_apart(installation.stop())
-    finally:
-        print(installation.tail())  # noqa: T201
-        run_apart(installation.close())
+    with provider_process() as issuer:
+        installation = Installation.empty()
+        path = installation.folder / "oidc.toml"
+        path.write_text(FILE.format(issuer=issuer))
+        path.chmod(0o600)
+        installation.environment["TIKIWALLET_OIDC_FILE"] = str(path)
+        with serving(installation):
+            yield url_of(installation)
 
 
 @pytest.fixture
@@ -82,17 +75,7 @@ def test_an_account_elsewhere_registers_and_signs_in(
     page.get_by_label("Username").fill("alice.o")
     expect(page.get_by_label("Password", exact=True)).to_have_count(0)
     page.get_by_role("button", name="Continue").click()
-    code = page.get_by_label("6-digit code")
-    code.wait_for()
-    code.fill(neighbours.code(phone))
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("heading", name="Choose six digits").wait_for()
-    enter_pin(page)
-    page.get_by_role("heading", name="Enter them once more").wait_for()
-    enter_pin(page)
-    page.get_by_label("Currency").select_option("SGD")
-    page.get_by_role("button", name="Open my wallet").click()
-    page.get_by_role("button", name="Not now").click()
+    enter_code_pin_and_currency(page, neighbours, phone)
     # On the screen that was asked for before all this, where the account is now linked.
     expect(page.get_by_role("button", name="Unlink: Atoll ID")).to_be_visible()
 

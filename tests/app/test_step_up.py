@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.app.conftest import OpenPage
 from tests.app.people import PASSWORD, People
+from tests.app.service import serving, url_of
 from tests.faults.installation import Installation
 from tests.servers import run_apart
 
@@ -13,21 +14,13 @@ from tests.servers import run_apart
 @pytest.fixture
 def installation() -> Iterator[Installation]:
     """A service of its own, in whose database time can be made to have passed."""
-    installation = Installation.empty()
-    url = f"http://localhost:{installation.port}"
-    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
-    try:
-        run_apart(installation.start("serve").ready(installation.port))
+    with serving(Installation.empty()) as installation:
         yield installation
-        run_apart(installation.stop())
-    finally:
-        print(installation.tail())  # noqa: T201
-        run_apart(installation.close())
 
 
 @pytest.fixture
 def site(installation: Installation) -> str:
-    return installation.environment["TIKIWALLET_PUBLIC_URL"]
+    return url_of(installation)
 
 
 async def _grow_stale(installation: Installation) -> None:

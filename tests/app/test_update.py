@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.app.conftest import OpenPage
 from tests.app.people import People
+from tests.app.service import serving, url_of
 from tests.app.test_offline import installed
 from tests.faults.installation import Installation
 from tests.servers import run_apart
@@ -18,21 +19,13 @@ from tests.servers import run_apart
 @pytest.fixture
 def installation() -> Iterator[Installation]:
     """A service of its own, whose program is replaced under way."""
-    installation = Installation.empty()
-    url = f"http://localhost:{installation.port}"
-    installation.environment["TIKIWALLET_PUBLIC_URL"] = url
-    try:
-        run_apart(installation.start("serve").ready(installation.port))
+    with serving(Installation.empty()) as installation:
         yield installation
-        run_apart(installation.stop())
-    finally:
-        print(installation.tail())  # noqa: T201
-        run_apart(installation.close())
 
 
 @pytest.fixture
 def site(installation: Installation) -> str:
-    return installation.environment["TIKIWALLET_PUBLIC_URL"]
+    return url_of(installation)
 
 
 def _newer_program(folder: Path) -> Path:

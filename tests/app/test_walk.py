@@ -15,16 +15,8 @@ def enter_pin(page: Page, pin: str = PIN) -> None:
         page.get_by_role("button", name=digit, exact=True).click()
 
 
-def sign_up(page: Page, people: People, username: str) -> None:
-    """Through every screen, from the front page to home, with a PIN and an SGD wallet."""
-    phone = people.phone()
-    page.goto("/")
-    page.get_by_role("link", name="Open a free wallet").first.click()
-    page.get_by_label("Country code").select_option("SG")
-    page.get_by_role("textbox", name="Phone number").fill(phone.removeprefix("+65"))
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Continue").click()
+def enter_code_pin_and_currency(page: Page, people: People, phone: str) -> None:
+    """What follows once a phone and a name were given: the message's code, a PIN, an SGD wallet."""
     code = page.get_by_label("6-digit code")
     code.wait_for()
     code.fill(people.code(phone))
@@ -36,6 +28,19 @@ def sign_up(page: Page, people: People, username: str) -> None:
     page.get_by_label("Currency").select_option("SGD")
     page.get_by_role("button", name="Open my wallet").click()
     page.get_by_role("button", name="Not now").click()
+
+
+def sign_up(page: Page, people: People, username: str) -> None:
+    """Through every screen, from the front page to home, with a PIN and an SGD wallet."""
+    phone = people.phone()
+    page.goto("/")
+    page.get_by_role("link", name="Open a free wallet").first.click()
+    page.get_by_label("Country code").select_option("SG")
+    page.get_by_role("textbox", name="Phone number").fill(phone.removeprefix("+65"))
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    enter_code_pin_and_currency(page, people, phone)
     expect(page.get_by_role("region", name="Balance")).to_contain_text(shown("S$0.00"))
 
 

@@ -38,7 +38,7 @@ from tikiwallet.database.cluster import APP
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.pool import Database
 from tikiwallet.ids import write_id
-from tikiwallet.ledger.audit import Sealer
+from tikiwallet.ledger.audit import SLICE, Sealer
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
     AccountType,
@@ -64,7 +64,7 @@ _PAGES = 500
 _PAGE = 50
 # Right after a start, and the checkpoint before it, PostgreSQL logs each page whole that is touched
 # for the first time; after as long as this, most that are popular have been.
-SETTLE_SECONDS = 20.0
+_SETTLE_SECONDS = 20.0
 
 
 def command_at(place: int, accounts: int) -> AnyCommand:
@@ -130,8 +130,9 @@ async def seal(ledger: Ledger, database: Database, keys_dir: Path) -> None:
     """Seal all of it: a server that is measured is not to work through millions of old rows."""
     sealer = Sealer(database, keys_dir)
     stable_n = await ledger.stable_n()
-    while head := await sealer.seal(stable_n, slices=1):
-        say(f"progress {head.size} {stable_n}")
+    for end in range(SLICE, stable_n + SLICE, SLICE):
+        if head := await sealer.seal(min(end, stable_n)):
+            say(f"progress {head.size} {stable_n}")
 
 
 def _write_state(state: Path, accounts: int, done: int) -> None:
@@ -212,6 +213,11 @@ async def page_times(database: Database, ledger: Ledger, accounts: int) -> Rate:
     )
 
 
+def settle_seconds(seconds: float) -> float:
+    """How long writes go on before those of a run of so many seconds count."""
+    return min(_SETTLE_SECONDS, 4 * seconds)
+
+
 async def measure(
     ledger: Ledger, database: Database, accounts: int, seconds: float, postmaster: int | None
 ) -> dict[str, object]:
@@ -220,7 +226,7 @@ async def measure(
     results: dict[str, object] = {}
     for name, choose in CHOICES.items():
         choices = choose(accounts, _CHOICES, random)
-        await post_between(ledger, choices, min(SETTLE_SECONDS, 4 * seconds))
+        await post_between(ledger, choices, settle_seconds(seconds))
         async with Watch({"writer and caller": os.getpid(), "postgres": postmaster}) as watch:
             rate = await post_between(ledger, choices, seconds)
         results[f"writes-{name}"] = {

@@ -29,9 +29,9 @@ from tikiwallet.bench.lanes import (
 )
 from tikiwallet.bench.large import (
     CHOICES,
-    SETTLE_SECONDS,
     SMALL_ACCOUNTS,
     SMALL_POSTINGS,
+    settle_seconds,
     words_of,
 )
 from tikiwallet.bench.people import CURRENCY, make_people
@@ -340,7 +340,7 @@ class Bench:
         """Build what is missing of a data set, then measure its writes, history and reads."""
         await self._build(stage, accounts, postings)
         await self._read_once(stage)
-        expected = 2 * (min(SETTLE_SECONDS, 4 * self.seconds) + self.seconds) + 10
+        expected = 2 * (settle_seconds(self.seconds) + self.seconds) + 10
         async with self.bars.timed(f"writes among {accounts:,} accounts", expected):
             text = await stage.python(
                 *("-m", "tikiwallet.bench.large", "measure"),

@@ -162,6 +162,19 @@ class Codes:
         if not hmac.compare_digest(bytes(row["hash"]), self._hash(id, code)):
             raise CodeWrong(tries_left=TRIES - int(row["tries"]))
 
+    async def matches(self, id: str, code: str, *, strict: bool) -> bool:
+        """Whether `code` is the one under `id`, where it may be one of another kind; as `check`
+        counts. Raises `CodeExpired` when `strict`."""
+        try:
+            await self.check(id, code)
+        except CodeWrong:
+            return False
+        except CodeExpired:
+            if strict:
+                raise
+            return False
+        return True
+
     async def use(self, connection: AnyConnection, id: str) -> None:
         """End the code under `id`, once, in the caller's database transaction. Raises
         `CodeExpired` when somebody else did."""

@@ -9,6 +9,7 @@ So a stranger's tries use up the strangers' share only.
 import hmac
 from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
@@ -19,6 +20,14 @@ from tikiwallet.identity.limits import address_subject
 from tikiwallet.identity.personal import Personal
 
 KEEP = timedelta(days=90)
+
+
+class Asker(NamedTuple):
+    """Who asks for something about a phone. `subject` is shared by all strangers; `place` tells
+    them apart by address, for limits that one reaches alone, before those that all share."""
+
+    place: str
+    subject: str
 
 
 class FamiliarPlaces:
@@ -58,13 +67,12 @@ class FamiliarPlaces:
         )
         return phone if known is None else place
 
-    async def place(self, phone: str, address: str | None) -> str:
-        """As `subject`, but of strangers each address has a count of its own: for limits that a
-        stranger reaches alone, before those that all of them share."""
+    async def asker(self, phone: str, address: str | None) -> Asker:
+        """`subject`, and the place beside it."""
         subject = await self.subject(phone, address)
         if subject != phone or address is None:
-            return subject
-        return f"{phone} from elsewhere, {address_subject(address)}"
+            return Asker(subject, subject)
+        return Asker(f"{phone} from elsewhere, {address_subject(address)}", subject)
 
     async def remember(
         self, connection: AnyConnection | Database, phone: str, address: str | None

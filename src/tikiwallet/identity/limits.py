@@ -35,7 +35,7 @@ class Limit:
     waits: tuple[timedelta, ...] = (timedelta(0),)
 
 
-# By phone and place (`FamiliarPlaces.place`), so that nobody can use up or delay another's codes.
+# By phone and place (`familiar.Asker`), so that nobody can use up or delay another's codes.
 # One may be asked for again at once (a mistyped username); then the waits grow.
 CODES_PER_PHONE = Limit(
     "code.phone",

@@ -32,10 +32,7 @@ SEALED: Final = (
     PERSON_NAME,
     REGISTRATION_PHONE,
     PHONE_CHANGE,
-    SESSION_DEVICE,
-    SESSION_ADDRESS,
-    RECOVERY_DEVICE,
-    RECOVERY_ADDRESS,
+    *(column for columns in _SIGN_INS for column in columns),
 )
 
 _ROWS: Final = 1_000

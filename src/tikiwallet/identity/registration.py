@@ -20,7 +20,7 @@ from tikiwallet.identity.codes import (
     Delivery,
     Purpose,
 )
-from tikiwallet.identity.familiar import FamiliarPlaces
+from tikiwallet.identity.familiar import Asker, FamiliarPlaces
 from tikiwallet.identity.limits import (
     CODES_PER_PHONE,
     CODES_TO_PHONE,
@@ -107,7 +107,8 @@ class Registration:
             await self._tickets.check(password.ticket, password.browser)
         await self._take_address(address)
         await self._check_free(username, self._personal.phone_index(phone))
-        await self._take_phone(phone, address)
+        asker = await self._familiar.asker(phone, address)
+        await self._take_phone(asker)
         password_hash: str | None = None
         if isinstance(password, str):
             password_hash = await self._passwords.hash(password)
@@ -129,7 +130,7 @@ class Registration:
             if isinstance(password, TicketHeld):
                 await self._tickets.attach(connection, password.ticket, password.browser, id)
             code, purpose = await self._issue(connection, id, phone, username)
-        return await self._send(id, phone, address, code, purpose)
+        return await self._send(id, phone, asker, code, purpose)
 
     async def resend(self, registration_id: str, address: str | None = None) -> Begun:
         """Send a new code, which replaces the one before and lives as long; also when that ran out
@@ -143,11 +144,12 @@ class Registration:
         if row is None:
             raise CodeExpired
         phone = self._personal.open(REGISTRATION_PHONE, id, row["phone_sealed"])
+        asker = await self._familiar.asker(phone, address)
         # All or none: the time that is told shall be the time after which it works.
-        if wait := await self._wait(id, phone, address):
+        if wait := await self._wait(id, asker):
             raise TooManyRequests(retry_after=wait)
         await self._limits.take(SENDS_PER_REGISTRATION, id)
-        await self._take_phone(phone, address)
+        await self._take_phone(asker)
         async with self._database.transaction() as connection:
             still_there = await connection.fetchval(
                 "UPDATE identity.registration SET expires_at = $2 WHERE id = $1 RETURNING true",
@@ -157,7 +159,7 @@ class Registration:
             if not still_there:
                 raise CodeExpired
             code, purpose = await self._issue(connection, id, phone, row["username"])
-        return await self._send(id, phone, address, code, purpose)
+        return await self._send(id, phone, asker, code, purpose)
 
     async def verify(
         self, registration_id: str, code: str, *, address: str | None = None, device: str = ""
@@ -194,7 +196,7 @@ class Registration:
                 if row["password_hash"] is None:
                     await self._tickets.redeem(connection, id, person.id)
                     method = "oidc"
-                place = await self._familiar.place(person.phone, address)
+                asker = await self._familiar.asker(person.phone, address)
                 await self._familiar.remember(connection, person.phone, address)
                 await security_events.record(
                     connection, person.id, EventKind.REGISTERED, at_us=self._now()
@@ -209,7 +211,7 @@ class Registration:
                 # The same phone finished another registration first.
                 raise CodeExpired from None
             raise
-        await self._limits.forget(CODES_PER_PHONE, place)
+        await self._limits.forget(CODES_PER_PHONE, asker.place)
         return person, tokens
 
     async def _take_address(self, address: str | None) -> None:
@@ -218,10 +220,10 @@ class Registration:
             await self._limits.take(REGISTRATIONS_PER_ADDRESS, subject)
             await self._limits.take(REGISTRATIONS_PER_ADDRESS_DAY, subject)
 
-    async def _take_phone(self, phone: str, address: str | None) -> None:
-        """Count a message to `phone`: by who asks, then among all who do."""
-        await self._limits.take(CODES_PER_PHONE, await self._familiar.place(phone, address))
-        await self._limits.take(CODES_TO_PHONE, await self._familiar.subject(phone, address))
+    async def _take_phone(self, asker: Asker) -> None:
+        """Count a message to a phone: by who asks, then among all who do."""
+        await self._limits.take(CODES_PER_PHONE, asker.place)
+        await self._limits.take(CODES_TO_PHONE, asker.subject)
 
     async def _issue(
         self, connection: AnyConnection, id: str, phone: str, username: str
@@ -237,19 +239,17 @@ class Registration:
         return (None if known else code), purpose
 
     async def _send(
-        self, id: str, phone: str, address: str | None, code: str | None, purpose: Purpose
+        self, id: str, phone: str, asker: Asker, code: str | None, purpose: Purpose
     ) -> Begun:
         delivery = await self._sender.send_code(phone, code, purpose)
-        return Begun(id, delivery, await self._wait(id, phone, address))
+        return Begun(id, delivery, await self._wait(id, asker))
 
-    async def _wait(self, id: str, phone: str, address: str | None) -> int:
+    async def _wait(self, id: str, asker: Asker) -> int:
         """In how many seconds a message may go out again for this registration."""
-        place = await self._familiar.place(phone, address)
-        subject = await self._familiar.subject(phone, address)
         return max(
             await self._limits.wait(SENDS_PER_REGISTRATION, id),
-            await self._limits.wait(CODES_PER_PHONE, place),
-            await self._limits.wait(CODES_TO_PHONE, subject),
+            await self._limits.wait(CODES_PER_PHONE, asker.place),
+            await self._limits.wait(CODES_TO_PHONE, asker.subject),
         )
 
     async def _check_free(self, username: str, phone_index: bytes) -> None:

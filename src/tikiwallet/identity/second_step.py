@@ -16,7 +16,7 @@ from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
 from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
-from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
+from tikiwallet.identity.codes import Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.limits import Limit, Limits, TooManyRequests
 from tikiwallet.identity.passkeys import Passkeys
@@ -267,15 +267,7 @@ class SecondStep:
         """Whether `code` is the one that was sent; `strict` tells when that one is too old."""
         if live.sms_code is None:
             return False
-        try:
-            await self._codes.check(live.sms_code, code)
-        except CodeWrong:
-            return False
-        except CodeExpired:
-            if strict:
-                raise
-            return False
-        return True
+        return await self._codes.matches(live.sms_code, code, strict=strict)
 
     async def _finish(
         self,

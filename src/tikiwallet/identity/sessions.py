@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
+from uuid import UUID
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
@@ -296,9 +297,12 @@ class Sessions:
                 await _keep(connection, session, following, min(at + REFRESH_LIFETIME, ends))
                 await self._see(connection, session, at, address)
                 return self._tokens(row["person"], session, following)
-            lost = row["used_at"] + LOST_ANSWER > at and at < ends
-            own = self._personal.open_any(SESSION_DEVICE, row["session"], row["device_sealed"])
-            if lost and (own or "") == device and await _is_unused(connection, following):
+            if (
+                row["used_at"] + LOST_ANSWER > at
+                and at < ends
+                and self._device_of(row["session"], row["device_sealed"]) == device
+                and await _is_unused(connection, following)
+            ):
                 return self._tokens(row["person"], session, following)
             until = await self._end(connection, session, "refresh_reused", at)
             await security_events.record(
@@ -428,6 +432,9 @@ class Sessions:
             self._issuer.for_person(person, session),
             refresh_token,
         )
+
+    def _device_of(self, session: UUID, sealed: bytes | None) -> str:
+        return self._personal.open_any(SESSION_DEVICE, session, sealed) or ""
 
     async def _see(
         self, connection: AnyConnection, session: bytes, at: datetime, address: str | None

@@ -6,7 +6,6 @@ recovery code. Tries and messages are counted by session: who holds one cannot s
 others out.
 """
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -16,7 +15,7 @@ from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
-from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
+from tikiwallet.identity.codes import Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.limits import Limit, Limits
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.passwords import Passwords, PasswordWrong
@@ -35,7 +34,6 @@ STEP_UP_SMS: Final = Limit(
     timedelta(days=1),
     tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300)),
 )
-_SIX_DIGITS: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 class ReauthenticationRequired(Problem):
@@ -114,8 +112,8 @@ class StepUp:
             await self._limits.give_back(STEP_UPS, subject)
             await self._limits.give_back(STEP_UPS_DAY, subject)
             raise FactorCodeRequired(methods=list(factors.methods))
-        by_sms = Factor.SMS in factors.methods and await self._is_sms_code(
-            session, code or "", strict=not factors.totp
+        by_sms = Factor.SMS in factors.methods and await self._codes.matches(
+            ids.write_uuid(session), code or "", strict=not factors.totp
         )
         async with self._database.transaction() as connection:
             if by_sms:
@@ -167,21 +165,6 @@ class StepUp:
         async with self._database.transaction() as connection:
             await self._confirm(connection, session)
             await self._tell(connection, person, session, "passkey")
-
-    async def _is_sms_code(self, session: bytes, code: str, *, strict: bool) -> bool:
-        """Whether `code` is the one that was sent for `session`; `strict` tells when that one is
-        too old."""
-        if not _SIX_DIGITS.fullmatch(code):
-            return False
-        try:
-            await self._codes.check(ids.write_uuid(session), code)
-        except CodeWrong:
-            return False
-        except CodeExpired:
-            if strict:
-                raise
-            return False
-        return True
 
     async def _tell(
         self,

@@ -106,17 +106,15 @@ class Sealer:
         self._public = self._key.public_key()
         self._file = HeadFile(keys_dir, shard)
 
-    async def seal(self, stable_n: int, slices: int | None = None) -> Head | None:
-        """Seal all rows up to `stable_n`, or so many slices of them; the newest head, or None when
-        nothing is new.
+    async def seal(self, stable_n: int) -> Head | None:
+        """Seal all rows up to `stable_n`; the newest head, or None when nothing is new.
 
         Raises AuditMismatch when what was sealed before is not what the log or the heads say now;
         nothing is signed then.
         """
         newest = None
-        while slices != 0 and (head := await self._seal_slice(stable_n)):
+        while head := await self._seal_slice(stable_n):
             newest = head
-            slices = None if slices is None else slices - 1
         return newest
 
     async def _seal_slice(self, stable_n: int) -> Head | None:

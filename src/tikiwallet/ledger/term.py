@@ -210,15 +210,14 @@ async def campaign(options: TermOptions) -> Term:
     connections = [commit]
     try:
         await _win_with_standby(options, commit)
-        await _connect_beside(options, connections, _BESIDE[0])
-        watch = connections[1]
+        watch = await _connect_beside(options, connections, _BESIDE[0])
         async with _beating(options, watch):  # whatever follows may take longer than a lease
-            for beside in _BESIDE[1:]:
-                await _connect_beside(options, connections, beside)
+            look, load = [
+                await _connect_beside(options, connections, beside) for beside in _BESIDE[1:]
+            ]
             if options.check_log is not None:
                 async with asyncio.timeout(_CHECK_SECONDS):
                     await options.check_log(commit)
-        _, _, look, load = connections
         epoch, n, at, orderly = await _while_watched(
             _begin_epoch(options, commit), options.lease_seconds, lambda: _durable(options, watch)
         )
@@ -287,11 +286,13 @@ async def _connection(
 
 async def _connect_beside(
     options: TermOptions, connections: list[asyncpg.Connection], beside: _Beside
-) -> None:
-    """Add one of `_BESIDE` to `connections`, of which the first is the one that commits."""
+) -> asyncpg.Connection:
+    """One of `_BESIDE`, added to `connections`, of which the first is the one that commits."""
     name, settings, seconds = beside
-    connections.append(await _connection(options, f"tikiwallet writer {name}", settings, seconds))
-    await _insist_on_same_server(options, connections[0], connections[-1])
+    connection = await _connection(options, f"tikiwallet writer {name}", settings, seconds)
+    connections.append(connection)
+    await _insist_on_same_server(options, connections[0], connection)
+    return connection
 
 
 async def _insist_on_same_server(

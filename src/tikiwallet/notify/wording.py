@@ -6,20 +6,8 @@ from typing import Final
 from tikiwallet.notify.notice_words import arabic, chinese, english, hindi, indonesian
 from tikiwallet.notify.notice_words.words import Words
 
-LANGUAGES: Final[dict[str, dict[str, Words]]] = {
-    "en": english.WORDS,
-    "ar": arabic.WORDS,
-    "hi": hindi.WORDS,
-    "id": indonesian.WORDS,
-    "zh": chinese.WORDS,
-}
-_UNKNOWN: Final = {
-    "en": english.UNKNOWN,
-    "ar": arabic.UNKNOWN,
-    "hi": hindi.UNKNOWN,
-    "id": indonesian.UNKNOWN,
-    "zh": chinese.UNKNOWN,
-}
+_MODULES: Final = {"en": english, "ar": arabic, "hi": hindi, "id": indonesian, "zh": chinese}
+LANGUAGES: Final = {code: module.WORDS for code, module in _MODULES.items()}
 # Latin words and digits inside right-to-left text keep their own order between these two.
 _ISOLATED: Final = {"ar": "\u2068{}\u2069"}
 
@@ -33,7 +21,7 @@ def words(kind: str, facts: Mapping[str, object], language: str) -> Words:
         return Words(kind.replace("_", " ").capitalize(), "")
     given = _Facts(
         {
-            **_UNKNOWN[spoken],
+            **_MODULES[spoken].UNKNOWN,
             **{
                 name: _ISOLATED.get(spoken, "{}").format(value)
                 for name, value in facts.items()

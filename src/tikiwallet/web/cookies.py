@@ -115,14 +115,18 @@ class BrowserCookies:
         digest = hmac.digest(self._key, session.encode(), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def set(self, tokens: Tokens) -> list[str]:
-        """The Set-Cookie values that sign a browser in."""
+    def set(self, tokens: Tokens, known: str | None = None) -> list[str]:
+        """The Set-Cookie values that sign a browser in, and those by which it is `known` again,
+        which signing out leaves."""
         csrf = self.csrf_token(tokens.session_id)
-        return [
+        lines = [
             self._line(self._access, tokens.access_token, "/", tokens.expires_in),
             self._line(self._refresh, tokens.refresh_token, REFRESH_PATH, _REFRESH_SECONDS),
             self._line(CSRF_COOKIE, csrf, "/", _REFRESH_SECONDS, readable=True),
         ]
+        if known is not None:
+            lines.append(self._line(self._known, known, REFRESH_PATH, _KNOWN_SECONDS))
+        return lines
 
     def clear(self) -> list[str]:
         """The Set-Cookie values that sign a browser out."""
@@ -141,10 +145,6 @@ class BrowserCookies:
     def oidc_of(self, headers: Headers) -> str:
         """What the browser brought back; nothing when it was not sent by us."""
         return _cookie(_facts(headers).cookies, self._oidc.encode()).decode("latin-1")
-
-    def set_known(self, value: str) -> str:
-        """The Set-Cookie value by which a browser is known again; signing out leaves it."""
-        return self._line(self._known, value, REFRESH_PATH, _KNOWN_SECONDS)
 
     def known_of(self, headers: Headers) -> str | None:
         """What a browser that we know says of itself."""

@@ -61,11 +61,9 @@ class TokenReceiver:
                 expires_in=tokens.expires_in,
                 refresh_token=tokens.refresh_token,
             )
-        for line in self.cookies.set(tokens):
+        known = self.browsers.issue(tokens.person_id) if signed_in else None
+        for line in self.cookies.set(tokens, known):
             self.response.headers.append("set-cookie", line)
-        if signed_in:
-            known = self.browsers.issue(tokens.person_id)
-            self.response.headers.append("set-cookie", self.cookies.set_known(known))
         return CookiesAnswer(
             person_id=tokens.person_id,
             expires_in=tokens.expires_in,

@@ -141,10 +141,9 @@ async def callback(
     match outcome:
         case SignedIn(tokens, return_to):
             response = _sent(return_to)
-            for line in parts.cookies.set(tokens):
-                response.headers.append("set-cookie", line)
             known = parts.identity.known_browsers.issue(tokens.person_id)
-            response.headers.append("set-cookie", parts.cookies.set_known(known))
+            for line in parts.cookies.set(tokens, known):
+                response.headers.append("set-cookie", line)
         case Unknown(ticket, return_to):
             # The cookie stays: the ticket works only beside it.
             return _sent(WELCOME, oidc=ticket, provider=provider, return_to=return_to)
