@@ -1,6 +1,7 @@
 """The writer: outcomes, duplicates, overload, deadlines, reads, and its end."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from tests.ledger.writers import (
@@ -362,6 +363,24 @@ async def test_fifty_thousand_in_one_call(writer: Writer, database_urls: Databas
     assert len(set(posted)) == 50_000
     assert sum(b or 0 for b in await balances(writer, list(people))) == 300_000_000
     await compare_with_fresh(writer, database_urls)
+
+
+@pytest.mark.parametrize(("commands", "first"), [(10, 10), (100, 50), (600, 600)])
+async def test_a_small_batch_leaves_half_of_what_waits(
+    writer: Writer, database_urls: DatabaseUrls, commands: int, first: int
+) -> None:
+    async with Blockade(database_urls) as blockade:
+        paying = asyncio.create_task(writer.post(pay(BANK, ALICE, 1)))
+        await blockade.met()
+        payments = [pay(BANK, BOB, 1) for _ in range(commands)]
+        waiting = asyncio.create_task(writer.post_many(payments))
+        await until(lambda: writer._ready_rows == commands)
+    await soon(paying)
+    outcomes = await soon(waiting)
+    batches = Counter(outcome.at for outcome in outcomes)  # each batch has a time of its own
+    assert batches[min(batches)] == first
+    assert {outcome.result for outcome in outcomes} == {Result.POSTED}
+    assert await balances(writer, [BOB]) == [commands]
 
 
 async def test_more_accounts_than_the_memory_holds(database_urls: DatabaseUrls) -> None:

@@ -35,6 +35,8 @@ from tikiwallet.ledger.transactions import (
 from tikiwallet.ledger.validation import validate
 
 BATCH_ROWS = 2_000
+_FEW = 16  # commands that are not divided between two batches
+_MANY_ROWS = 500  # from here on a batch takes all there is
 _SLICE = 2_000  # commands that `post_many` lets wait at a time, twice
 _PASSING = (
     SteppedDown,
@@ -425,10 +427,16 @@ class Writer:
             metering.READY_ROWS.set(self._ready_rows)
 
     def _take_batch(self) -> list[Ask]:
+        """What is prepared; where that is little, no more than half of all that is under way. While
+        the database has one half this process works on the other; with nearly all of it in one
+        batch, each would wait for the other in turn."""
         batch: list[Ask] = []
         rows = 0
         ready = self._ready
-        while ready and rows < BATCH_ROWS:
+        most = BATCH_ROWS
+        if self._ready_rows < _MANY_ROWS:
+            most = max(_FEW, (len(self.intake.under_way) + 1) // 2)
+        while ready and rows < BATCH_ROWS and len(batch) < most:
             if ready[0].alone and batch:
                 break
             ask = ready.popleft()
