@@ -48,7 +48,7 @@ class Batch:
         mark = len(out)
         try:
             decision = decide(command, self.accounts, self.originals, self.at)
-            if decision.result == Result.POSTED:
+            if not decision.result:
                 after = journal.write_decision(
                     out, decision, first, self.at, command.id, ask.digest,
                     getattr(command, "reference", ""), self._shard,
@@ -62,7 +62,7 @@ class Batch:
             self._refuse(ask, Result.REJECTED, 0, out)
             return
         result = decision.result
-        if result == Result.POSTED:
+        if not result:  # POSTED
             self.n = after
             self.accounts.update(decision.accounts)
             if decision.original is not None:

@@ -24,6 +24,9 @@ COLUMNS = (
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
+# Numbers, not members of an enumeration: every payment comes past here.
+_POST, _HOLD, _CAPTURE = int(LegType.POST), int(LegType.HOLD), int(LegType.CAPTURE)
+_VOID, _ACCOUNT = int(LegType.VOID), int(LegType.ACCOUNT)
 _NULL = b"\xff\xff\xff\xff"
 _COUNT = len(COLUMNS)
 # A value is its length and its bytes: "ih" is a smallint after its length, and so on.
@@ -61,7 +64,7 @@ def write_decision(
     kind, legs = decision.kind, decision.legs
     first = legs[0]
     payer = decision.accounts[first.debit]
-    if first.type == LegType.ACCOUNT:
+    if first.type == _ACCOUNT:
         out.append(_marker(n, at, first.type, transaction_id, kind, 0, shard, digest, first))
         _write_entries(out.append, first, n, t)
         return n + 1
@@ -102,13 +105,13 @@ def write_decision(
 
 def _write_entries(add, leg: Leg, n: int, t: int) -> None:  # type: ignore[no-untyped-def]
     type_, amount = leg.type, leg.amount
-    if type_ == LegType.POST:
+    if type_ == _POST:
         debit_change, credit_change = -amount, amount
-    elif type_ == LegType.HOLD:
+    elif type_ == _HOLD:
         debit_change, credit_change = -amount, 0
-    elif type_ == LegType.CAPTURE:
+    elif type_ == _CAPTURE:
         debit_change, credit_change = 0, amount
-    elif type_ == LegType.VOID:
+    elif type_ == _VOID:
         debit_change, credit_change = amount, 0
     else:
         debit_change = credit_change = 0

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Iterable
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 from tikiwallet.ledger import journal, metering
 from tikiwallet.ledger.memory import Memory
@@ -29,6 +30,7 @@ class Loader:
         self._look = term.look
         self._load = term.load
         self._look_turn = asyncio.Lock()
+        self._outcomes: PreparedStatement | None = None
         self._wanted: set[int] = set()
         self._rounds: dict[int, asyncio.Future[None]] = {}
         self._next_round: asyncio.Future[None] | None = None
@@ -37,7 +39,9 @@ class Loader:
     async def outcomes(self, ids: list[bytes]) -> dict[bytes, tuple[bytes, Outcome]]:
         """The digests and outcomes, marked replayed, of those ids that the log knows."""
         async with self._look_turn:
-            rows = await self._look.fetch(journal.OUTCOME_SQL, ids)
+            if self._outcomes is None:
+                self._outcomes = await self._look.prepare(journal.OUTCOME_SQL)
+            rows = await self._outcomes.fetch(ids)
         if not rows:
             return {}
         return {row[0]: (row[1], journal.outcome_from(row)) for row in rows}

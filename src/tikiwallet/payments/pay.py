@@ -423,7 +423,7 @@ class Payments:
 def _answer(asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:
     """What is told, from the request and what its log rows hold. Raises what the ledger refused."""
     id_ = ids.write_uuid(asked.id)
-    if outcome.result != Result.POSTED:
+    if outcome.result:
         problem = refusal(outcome.result)
         problem.replayed = outcome.replayed
         problem.instance = id_  # the same in the answer and in its replays

@@ -101,7 +101,9 @@ class Exchange:
 
     def settle(self, slot: int, outcome: Outcome) -> None:
         """What the ledger decided about a payment; implements `ledger.port.Sink`."""
-        if outcome.result == Result.OVERLOADED:  # nothing was done: let go of it at once
+        if (
+            outcome.result and outcome.result == Result.OVERLOADED
+        ):  # nothing was done: let go of it at once
             self._lane.crowd(self.asked.person)
             self.tell(outcome)
         else:

@@ -10,7 +10,7 @@ usual way to the ASGI application.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, ClassVar, Final, cast
 
@@ -25,6 +25,7 @@ from tikiwallet.errors import Problem
 from tikiwallet.web.edge import BODY_MAX, NO_SNIFF, NO_STORE, REQUEST_ID_HEADER, request_id_of
 from tikiwallet.web.errors import HeadersTooLarge, MalformedRequest, render
 from tikiwallet.web.fast import Call, FastLane
+from tikiwallet.web.headers import Header
 
 _BACKLOG: Final = 4_096
 _IDLE_SECONDS: Final = 75  # longer than most proxies keep a connection, so that they hang up first
@@ -201,7 +202,7 @@ class FastProtocol(HttpToolsProtocol):
         status, headers, body = render(problem, request_id)
         headers += [NO_STORE, NO_SNIFF, (REQUEST_ID_HEADER, request_id.encode())]
         self.transport.write(
-            b"".join((STATUS_LINE[status], *_lines((*headers, _CLOSE)), b"\r\n", body))
+            b"%b%b\r\n%b" % (STATUS_LINE[status], _lines((*headers, _CLOSE)), body)
         )
         self.transport.close()
 
@@ -211,12 +212,10 @@ class FastProtocol(HttpToolsProtocol):
         transport = self.transport
         if transport.is_closing():
             return
-        parts = [_head(status, headers), *_lines(tuple(self.server_state.default_headers))]
+        head = _head(status, headers, *self.server_state.default_headers)
         if not cycle.keep_alive:
-            parts += _lines((_CLOSE,))
-        parts.append(b"content-length: %d\r\n\r\n" % len(body))
-        parts.append(body)
-        transport.write(b"".join(parts))
+            head += _lines((_CLOSE,))
+        transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         if not cycle.keep_alive:
             transport.close()
         if self.pipeline or self.flow.read_paused:
@@ -232,13 +231,13 @@ class FastProtocol(HttpToolsProtocol):
 
 
 @lru_cache(maxsize=64)
-def _head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    return STATUS_LINE[status] + b"".join(_lines(headers))
+def _head(status: int, headers: tuple[Header, ...], *more: Header) -> bytes:
+    """`more`: uvicorn's own headers, of which the date changes each second."""
+    return STATUS_LINE[status] + _lines((*headers, *more))
 
 
-@lru_cache(maxsize=8)
-def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, ...]:
-    return tuple(b"%b: %b\r\n" % header for header in headers)
+def _lines(headers: Iterable[Header]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 class Server:
