@@ -24,6 +24,16 @@ INSTALL: Final = "pginstall18"
 SYSTEM_USER: Final = "tikiwallet"
 SHARED_STATE: Final = Path("/var/lib/tikiwallet")
 
+# A batch takes a megabyte for a moment. By default glibc gives it back to the kernel after each and
+# asks for it again, page by page, which was a tenth of the server's time; other systems ignore it.
+_MALLOC: Final = ":".join(
+    (
+        "glibc.malloc.top_pad=1048576",
+        "glibc.malloc.trim_threshold=16777216",
+        "glibc.malloc.mmap_threshold=16777216",
+    )
+)
+
 
 class EmbeddedServerError(Exception):
     """The embedded PostgreSQL cannot be used; the text is for whoever runs this installation."""
@@ -95,7 +105,7 @@ class Runner:
 def environment() -> dict[str, str]:
     """What PostgreSQL's programs see of our environment: nothing that could change their ways."""
     kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
-    return {"LC_ALL": "C", "TZ": "UTC", **kept}
+    return {"LC_ALL": "C", "TZ": "UTC", "GLIBC_TUNABLES": _MALLOC, **kept}
 
 
 def installed_programs() -> Path:
