@@ -16,8 +16,10 @@ def _messages(site: str, phone: str) -> list[str]:
     return [item["text"] for item in answer.raise_for_status().json()["items"]]
 
 
-def _phone(page: Page, phone: str, label: str = "Phone number") -> None:
-    page.get_by_label("Country code").select_option("SG")
+def _phone(
+    page: Page, phone: str, label: str = "Phone number", country: str = "Country code"
+) -> None:
+    page.get_by_label(country).select_option("SG")
     page.get_by_role("textbox", name=label).fill(phone.removeprefix("+65"))
 
 
@@ -148,3 +150,30 @@ def test_a_forgotten_pin_is_replaced_and_the_account_closed(
     page.get_by_role("button", name="Close for good").click()
     expect(page.get_by_text("Your account is closed")).to_be_visible()
     page.get_by_role("link", name="Open a free wallet").first.wait_for()
+
+
+def test_text_messages_speak_the_language_chosen_before_signing_up_or_in(
+    open_page: OpenPage, people: People, site: str
+) -> None:
+    page = open_page()  # a phone in English
+    phone = people.phone()
+    page.goto("/")
+    page.get_by_label("Language").select_option("id")
+    page.get_by_role("link", name="Buka dompet gratis").first.click()
+    _phone(page, phone, "Nomor telepon", country="Kode negara")
+    page.get_by_label("Nama pengguna").fill("own.rangi")
+    page.get_by_label("Kata sandi", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Lanjutkan").click()
+    page.get_by_label("Kode 6 angka").wait_for()
+    [text] = _messages(site, phone)
+    assert "adalah kode TikiWallet Anda" in text
+
+    known = people.sign_up("own.mere")
+    assert known.call("GET", "/v1/me")["language"] is None
+    page.goto("/sign-in")
+    _phone(page, known.phone, "Nomor telepon", country="Kode negara")
+    page.get_by_label("Kata sandi", exact=True).fill(PASSWORD)
+    with page.expect_response(lambda answer: answer.request.method == "PATCH") as told:
+        page.get_by_role("button", name="Masuk", exact=True).click()
+    assert told.value.json()["language"] == "id"
+    assert known.call("GET", "/v1/me")["language"] == "id"

@@ -14,7 +14,7 @@ from tests.app.conftest import OpenPage
 from tests.app.people import People
 from tests.app.test_offline import installed
 
-from tikiwallet.identity.profile import LANGUAGES
+from tikiwallet.languages import LANGUAGES
 
 KB = 1024
 SCRIPT_MAX = 60 * KB  # gzipped, on the way to a first screen

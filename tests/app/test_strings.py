@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 from tests.app.conftest import OpenPage
 
-from tikiwallet.identity.profile import LANGUAGES
+from tikiwallet.languages import LANGUAGES
 
 AREAS: Final = ("core", "account", "money", "help", "dev")
 _READ: Final = """async ([areas, languages]) => {

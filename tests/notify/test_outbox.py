@@ -43,7 +43,7 @@ class Post:
     async def send(self) -> tuple[str, Delivery]:
         """A fresh code, and how far its message came."""
         code = f"{secrets.randbelow(1_000_000):06d}"
-        return code, await self.api.send_code(ANA, code, Purpose.REGISTER)
+        return code, await self.api.send_code(ANA, code, Purpose.REGISTER, language="ar")
 
     def received(self, code: str) -> int:
         """How often a message with this code reached the provider."""
@@ -122,7 +122,7 @@ async def test_nobody_there_until_it_has_lost_its_meaning(
 ) -> None:
     nobody = TwilioGateway(post.twilio.account(url="http://127.0.0.1:9"))
     outbox = Outbox(post.database, Sealing(tmp_path / "keys"), nobody, post.clock)
-    assert await outbox.send_code(ANA, "123456", Purpose.REGISTER) is ON_ITS_WAY
+    assert await outbox.send_code(ANA, "123456", Purpose.REGISTER, language="en") is ON_ITS_WAY
     for _ in range(40):
         post.clock.advance(8)
         await outbox.deliver_due()
@@ -248,7 +248,7 @@ async def test_two_workers_share_what_is_due(post: Post) -> None:
 async def test_a_notice_goes_out_with_its_transaction_or_not_at_all(post: Post) -> None:
     async def tell(purpose: Purpose, *, broken: bool) -> None:
         async with post.database.transaction() as connection:
-            await post.api.queue_notice(connection, ANA, purpose)
+            await post.api.queue_notice(connection, ANA, purpose, language="zh")
             if broken:
                 raise RuntimeError
 
@@ -263,7 +263,7 @@ async def test_a_notice_goes_out_with_its_transaction_or_not_at_all(post: Post) 
     post.clock.advance(3 * 3_600)
     await post.worker.deliver_due()
     [message] = post.twilio.seen()["messages"]
-    assert "PIN" in message["body"]
+    assert "支付密码" in message["body"]
 
 
 async def test_more_at_once_than_there_is_room_for(post: Post) -> None:

@@ -4,7 +4,7 @@ from string import Formatter
 
 import pytest
 
-from tikiwallet.identity.profile import LANGUAGES as CHOICES
+from tikiwallet.languages import LANGUAGES as CHOICES
 from tikiwallet.notify.notices import OF_WEIGHT
 from tikiwallet.notify.wording import LANGUAGES, words
 

@@ -91,7 +91,9 @@ class Closure:
             await forget_change(connection, person)
             ended = await self._sessions.end_all_in(connection, person, "closed")
             await security_events.record(connection, person, EventKind.CLOSED, at_us=self._now())
-            await self._sender.queue_notice(connection, owner.phone, Purpose.CLOSED)
+            await self._sender.queue_notice(
+                connection, owner.phone, Purpose.CLOSED, language=owner.message_language
+            )
         self._sessions.know(ended)
 
     async def free_due(self) -> bool:

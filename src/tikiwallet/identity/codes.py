@@ -66,16 +66,28 @@ class CodeSender(Protocol):
     """Brings a message to a phone: the sandbox's inbox, or an SMS provider."""
 
     async def send_code(
-        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+        self,
+        phone: str,
+        code: str | None,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> Delivery:
-        """Send the words of `purpose`, with `code` where it has one, to the E.164 `phone`, after
-        the commit that makes them true; `link` is where whoever did not ask can stop what they are
-        about. Returns within seconds. Raises `PhoneUnreachable` and `CodeNotSent` when the provider
-        will not take it."""
+        """Send the words of `purpose` in `language`, with `code` where it has one, to the E.164
+        `phone`, after the commit that makes them true; `link` is where whoever did not ask can stop
+        what they are about. Returns within seconds. Raises `PhoneUnreachable` and `CodeNotSent`
+        when the provider will not take it."""
         ...
 
     async def queue_notice(
-        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+        self,
+        connection: AnyConnection,
+        phone: str,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> None:
         """Have the words of `purpose`, which has no code, sent when the caller's database
         transaction has committed: whoever reads them need not be waited for. Calls no provider."""

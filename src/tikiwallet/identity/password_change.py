@@ -82,7 +82,9 @@ class PasswordChange:
                 at_us=self._now(),
                 ended=len(ended),
             )
-            await self._sender.queue_notice(connection, owner.phone, Purpose.PASSWORD_CHANGED)
+            await self._sender.queue_notice(
+                connection, owner.phone, Purpose.PASSWORD_CHANGED, language=owner.message_language
+            )
         self._sessions.know(ended)
 
     async def _has_password(self, person: int) -> bool:

@@ -11,6 +11,7 @@ from tikiwallet.errors import NotFound
 from tikiwallet.identity import phones, usernames
 from tikiwallet.identity.limits import NAMES_PER_PERSON, Limits
 from tikiwallet.identity.personal import PERSON_NAME, PERSON_PHONE, Personal
+from tikiwallet.languages import DEFAULT
 
 _COLUMNS = (
     "id, phone_sealed, username, display_name_sealed, created_at, language, home_currency, "
@@ -45,6 +46,12 @@ class Person:
     def text_id(self) -> str:
         """`p_...`"""
         return ids.write_id("p", self.id)
+
+    @property
+    def message_language(self) -> str:
+        """What messages to them are in: never what a request asks for, or whoever tries to get at
+        a wallet could have its owner warned in words that they do not read."""
+        return self.language or DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +131,17 @@ async def add_person(
     username: str,
     password_hash: str | None,
     now: Callable[[], int] = clock.now_us,
+    language: str | None = None,
 ) -> Person:
     """A new person, in the caller's database transaction; phone and username are normalised, and
-    whoever signs in by other means has no password. Raises asyncpg's
-    `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
+    whoever signs in by other means has no password. `language` is one of ours, if known. Raises
+    asyncpg's `UniqueViolationError` (constraint `person_phone` or `person_username`)."""
     id = ids.new_id()
     row = await connection.fetchrow(
         f"""
         INSERT INTO identity.person (id, phone_sealed, phone_index, username,
-            display_name_sealed, password_hash, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            display_name_sealed, password_hash, created_at, language)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - only constants
         id,
@@ -143,6 +151,7 @@ async def add_person(
         personal.seal(PERSON_NAME, id, username),
         password_hash,
         clock.from_us(now()),
+        language,
     )
     assert row is not None
     return _person(row, personal)

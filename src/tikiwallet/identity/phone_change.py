@@ -25,6 +25,7 @@ from tikiwallet.identity.personal import PERSON_PHONE, PHONE_CHANGE, Personal
 from tikiwallet.identity.recovery import WAIT
 from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.step_up import StepUp
+from tikiwallet.languages import DEFAULT
 
 TO_PROVE: Final = timedelta(minutes=10)
 PHONE_CHANGES_PER_PERSON: Final = Limit("phone-change.person", 5, timedelta(days=1))
@@ -56,7 +57,7 @@ WHERE id = $1
 _DUE: Final = """
 SELECT id FROM identity.phone_change WHERE effective_at <= $1 ORDER BY effective_at LIMIT $2
 """
-_TAKEN: Final = "SELECT EXISTS (SELECT FROM identity.person WHERE phone_index = $1)"
+_TAKEN: Final = "SELECT language FROM identity.person WHERE phone_index = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,8 @@ class PhoneChange:
         cancel = CancelLink.new(self._public_url)
         at = clock.from_us(self._now())
         async with self._database.transaction() as connection:
-            taken = await connection.fetchval(_TAKEN, index)
-            purpose = Purpose.CHANGE_PHONE_TAKEN if taken else Purpose.CHANGE_PHONE
+            other = await connection.fetchrow(_TAKEN, index)
+            purpose = Purpose.CHANGE_PHONE if other is None else Purpose.CHANGE_PHONE_TAKEN
             await _forget(connection, person)
             await connection.execute(
                 _INSERT,
@@ -137,8 +138,14 @@ class PhoneChange:
             await self._tell(
                 connection, person, EventKind.PHONE_CHANGE_ASKED, session, ends=phone[-2:]
             )
-        await self._sender.send_code(owner.phone, to_old, Purpose.LEAVE_PHONE, link=cancel.link)
-        await self._sender.send_code(phone, None if taken else to_new, purpose)
+        spoken = owner.message_language
+        await self._sender.send_code(
+            owner.phone, to_old, Purpose.LEAVE_PHONE, language=spoken, link=cancel.link
+        )
+        told: str | None = to_new
+        if other is not None:
+            told, spoken = None, other["language"] or DEFAULT
+        await self._sender.send_code(phone, told, purpose, language=spoken)
         return id
 
     async def prove(self, person: int, change_id: str, code: str, session: bytes) -> datetime:
@@ -249,9 +256,12 @@ class PhoneChange:
                 return None
             person: int = row["person"]
             new = self._personal.open(PHONE_CHANGE, id, row["phone_sealed"])
-            old_sealed: bytes = await connection.fetchval(
-                "SELECT phone_sealed FROM identity.person WHERE id = $1 FOR NO KEY UPDATE", person
+            before = await connection.fetchrow(
+                "SELECT phone_sealed, language FROM identity.person WHERE id = $1 "
+                "FOR NO KEY UPDATE",
+                person,
             )
+            assert before is not None
             await connection.execute(
                 "UPDATE identity.person SET phone_sealed = $2, phone_index = $3 WHERE id = $1",
                 person,
@@ -261,8 +271,13 @@ class PhoneChange:
             await connection.execute("DELETE FROM identity.phone_change WHERE id = $1", id)
             await payer_facts.restrict(connection, person, clock.from_us(self._now()))
             await self._tell(connection, person, EventKind.PHONE_CHANGED, None, ends=row["ends"])
-            for phone in (self._personal.open(PERSON_PHONE, person, old_sealed), new):
-                await self._sender.queue_notice(connection, phone, Purpose.PHONE_CHANGED)
+            for phone in (self._personal.open(PERSON_PHONE, person, before["phone_sealed"]), new):
+                await self._sender.queue_notice(
+                    connection,
+                    phone,
+                    Purpose.PHONE_CHANGED,
+                    language=before["language"] or DEFAULT,
+                )
         return person
 
     async def _check(self, person: int, code_id: str, code: str, session: bytes) -> None:

@@ -50,5 +50,7 @@ class PinReset:
             await security_events.record(
                 connection, person, EventKind.PIN_RESET, session=session, at_us=self._now()
             )
-            await self._sender.queue_notice(connection, owner.phone, Purpose.PIN_RESET)
+            await self._sender.queue_notice(
+                connection, owner.phone, Purpose.PIN_RESET, language=owner.message_language
+            )
         self._payers.forget(person)

@@ -12,8 +12,7 @@ from tikiwallet.identity.personal import PERSON_NAME, Personal
 from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.step_up import StepUp
-
-LANGUAGES: Final = ("en", "ar", "hi", "id", "zh")
+from tikiwallet.languages import LANGUAGES
 
 _BEFORE: Final = """
 SELECT display_name_sealed, language, home_currency, pin_threshold, notice_payments, notice_news

@@ -188,8 +188,10 @@ class Recovery:
         async with self._database.transaction() as connection:
             await self._insert(connection, id, person, by_phone=True)
             code = await self._codes.issue(connection, id, purpose)
-        told = code if person is not None else None
-        return id, await self._sender.send_code(phone, told, purpose)
+        told, language = None, origin.language_of_stranger()
+        if person is not None:
+            told, language = code, person.message_language
+        return id, await self._sender.send_code(phone, told, purpose, language=language)
 
     async def begin_by_username(self, username: str, address: str | None = None) -> str:
         """Begin without a message, for somebody whose number is gone; the id, a UUID. Raises
@@ -312,7 +314,11 @@ class Recovery:
                 needs_factor=needs_factor,
             )
             await self._sender.queue_notice(
-                connection, person.phone, Purpose.RECOVERY_BEGUN, link=cancel.link
+                connection,
+                person.phone,
+                Purpose.RECOVERY_BEGUN,
+                language=person.message_language,
+                link=cancel.link,
             )
         return Proven(secret, ready_at, needs_factor, ready_without_at)
 
@@ -398,7 +404,9 @@ class Recovery:
                 at_us=self._now(),
                 ended=len(ended),
             )
-            await self._sender.queue_notice(connection, person.phone, Purpose.RECOVERED)
+            await self._sender.queue_notice(
+                connection, person.phone, Purpose.RECOVERED, language=person.message_language
+            )
             tokens = await self._sessions.open(
                 connection, person.id, method="recovery", address=address, device=device
             )

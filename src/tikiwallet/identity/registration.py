@@ -11,7 +11,7 @@ import asyncpg
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.identity import passwords, phones, security_events, usernames
+from tikiwallet.identity import origin, passwords, phones, security_events, usernames
 from tikiwallet.identity.codes import (
     LIFETIME,
     CodeExpired,
@@ -38,6 +38,7 @@ from tikiwallet.identity.security_events import EventKind
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
+from tikiwallet.languages import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class TicketHeld:
 
     ticket: str = field(repr=False)
     browser: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """What the phone of a registration is sent."""
+
+    purpose: Purpose
+    code: str | None = field(repr=False)
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +139,8 @@ class Registration:
             )
             if isinstance(password, TicketHeld):
                 await self._tickets.attach(connection, password.ticket, password.browser, id)
-            code, purpose = await self._issue(connection, id, phone, username)
-        return await self._send(id, phone, asker, code, purpose)
+            message = await self._issue(connection, id, phone, username)
+        return await self._send(id, phone, asker, message)
 
     async def resend(self, registration_id: str, address: str | None = None) -> Begun:
         """Send a new code, which replaces the one before and lives as long; also when that ran out
@@ -158,8 +168,8 @@ class Registration:
             )
             if not still_there:
                 raise CodeExpired
-            code, purpose = await self._issue(connection, id, phone, row["username"])
-        return await self._send(id, phone, asker, code, purpose)
+            message = await self._issue(connection, id, phone, row["username"])
+        return await self._send(id, phone, asker, message)
 
     async def verify(
         self, registration_id: str, code: str, *, address: str | None = None, device: str = ""
@@ -188,6 +198,7 @@ class Registration:
                     row["username"],
                     row["password_hash"],
                     self._now,
+                    origin.current().language,
                 )
                 await connection.execute(
                     "DELETE FROM identity.reservation WHERE username = $1", person.username
@@ -227,21 +238,23 @@ class Registration:
 
     async def _issue(
         self, connection: AnyConnection, id: str, phone: str, username: str
-    ) -> tuple[str | None, Purpose]:
+    ) -> _Message:
         """Reserve the name and keep a code; what to send. Somebody known is sent no code."""
         index = self._personal.phone_index(phone)
-        known = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM identity.person WHERE phone_index = $1)", index
+        known = await connection.fetchrow(
+            "SELECT language FROM identity.person WHERE phone_index = $1", index
         )
-        purpose = Purpose.ALREADY_REGISTERED if known else Purpose.REGISTER
+        purpose = Purpose.REGISTER if known is None else Purpose.ALREADY_REGISTERED
         await self._reserve(connection, username, index)
         code = await self._codes.issue(connection, id, purpose)
-        return (None if known else code), purpose
+        if known is None:
+            return _Message(purpose, code, origin.language_of_stranger())
+        return _Message(purpose, None, known["language"] or DEFAULT)
 
-    async def _send(
-        self, id: str, phone: str, asker: Asker, code: str | None, purpose: Purpose
-    ) -> Begun:
-        delivery = await self._sender.send_code(phone, code, purpose)
+    async def _send(self, id: str, phone: str, asker: Asker, message: _Message) -> Begun:
+        delivery = await self._sender.send_code(
+            phone, message.code, message.purpose, language=message.language
+        )
         return Begun(id, delivery, await self._wait(id, asker))
 
     async def _wait(self, id: str, asker: Asker) -> int:

@@ -141,7 +141,9 @@ class SecondStep:
         except TooManyRequests:
             await self._limits.give_back(FACTOR_SMS_DAY, live.subject)
             raise
-        await self._sender.send_code(live.person.phone, code, Purpose.SECOND_FACTOR)
+        await self._sender.send_code(
+            live.person.phone, code, Purpose.SECOND_FACTOR, language=live.person.message_language
+        )
         return wait
 
     async def passkey_options(self, challenge_id: str) -> Json:

@@ -144,7 +144,9 @@ class StepUp:
         await self._limits.take(STEP_UP_SMS, session.hex())
         async with self._database.transaction() as connection:
             code = await self._codes.issue(connection, ids.write_uuid(session), Purpose.STEP_UP)
-        await self._sender.send_code(owner.phone, code, Purpose.STEP_UP)
+        await self._sender.send_code(
+            owner.phone, code, Purpose.STEP_UP, language=owner.message_language
+        )
         return await self._limits.wait(STEP_UP_SMS, session.hex())
 
     async def passkey_options(self, person: int, session: bytes) -> Json:

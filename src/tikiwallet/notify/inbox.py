@@ -31,18 +31,30 @@ class SandboxInbox:
         self._now = now
 
     async def send_code(
-        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+        self,
+        phone: str,
+        code: str | None,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> Delivery:
         """Put the message into the inbox of `phone` (E.164)."""
         async with self._database.transaction() as connection:
-            await self._put(connection, phone, code_text(purpose, code, link), code)
+            await self._put(connection, phone, code_text(purpose, code, language, link), code)
         return Delivery.SENT
 
     async def queue_notice(
-        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+        self,
+        connection: AnyConnection,
+        phone: str,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> None:
         """Put the message there when the caller's database transaction commits."""
-        await self._put(connection, phone, code_text(purpose, None, link), None)
+        await self._put(connection, phone, code_text(purpose, None, language, link), None)
 
     async def _put(
         self, connection: AnyConnection, phone: str, text: str, code: str | None

@@ -102,14 +102,27 @@ class Outbox:
         self._under_way: set[asyncio.Task[SmsRefused | bool]] = set()
 
     async def send_code(
-        self, phone: str, code: str | None, purpose: Purpose, *, link: str | None = None
+        self,
+        phone: str,
+        code: str | None,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> Delivery:
         """Send the words of `purpose`; back within seconds, whatever the provider does. Raises
         `PhoneUnreachable` and `CodeNotSent` when it will not take the message."""
-        return await self.send(phone, code_text(purpose, code, link), purpose.value, LIFETIME)
+        text = code_text(purpose, code, language, link)
+        return await self.send(phone, text, purpose.value, LIFETIME)
 
     async def queue_notice(
-        self, connection: AnyConnection, phone: str, purpose: Purpose, *, link: str | None = None
+        self,
+        connection: AnyConnection,
+        phone: str,
+        purpose: Purpose,
+        *,
+        language: str,
+        link: str | None = None,
     ) -> None:
         """Leave the words of `purpose` to the worker, in the caller's database transaction; it
         tries for some hours."""
@@ -119,7 +132,7 @@ class Outbox:
             _INSERT,
             id,
             purpose.value,
-            self._sealed(id, phone, code_text(purpose, None, link)),
+            self._sealed(id, phone, code_text(purpose, None, language, link)),
             "waiting",
             0,
             at,

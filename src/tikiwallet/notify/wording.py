@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from tikiwallet.languages import DEFAULT
 from tikiwallet.notify.notice_words import arabic, chinese, english, hindi, indonesian
 from tikiwallet.notify.notice_words.words import Words
 
@@ -15,7 +16,7 @@ _ISOLATED: Final = {"ar": "\u2068{}\u2069"}
 def words(kind: str, facts: Mapping[str, object], language: str) -> Words:
     """A notice of this kind in `language`, or in English where it is not spoken. Facts that are
     missing are said to be unknown; a kind from a newer release is told by its name."""
-    spoken = language if language in LANGUAGES else "en"
+    spoken = language if language in LANGUAGES else DEFAULT
     found = LANGUAGES[spoken].get(kind)
     if found is None:
         return Words(kind.replace("_", " ").capitalize(), "")

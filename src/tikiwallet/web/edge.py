@@ -137,11 +137,13 @@ class _Answer:
 def _note_origin(scope: Scope, cookies: BrowserCookies) -> None:
     """Let whatever the request does say in the audit trail where it came from, and count by it."""
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    languages = [value for name, value in scope["headers"] if name == b"accept-language"]
     client = scope.get("client")
     set_origin(
         describe(agent.decode("latin-1")),
         client[0] if client else None,
         cookies.known_of(scope["headers"]),
+        b",".join(languages).decode("latin-1") if languages else None,
     )
 
 

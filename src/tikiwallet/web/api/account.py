@@ -10,8 +10,9 @@ from tikiwallet import clock
 from tikiwallet.identity import security_events
 from tikiwallet.identity.limits import EXPORTS_PER_PERSON
 from tikiwallet.identity.payer_facts import PIN_FREE_MOST_SGD
-from tikiwallet.identity.profile import LANGUAGES, ProfileChanges
+from tikiwallet.identity.profile import ProfileChanges
 from tikiwallet.identity.security_events import EventKind
+from tikiwallet.languages import LANGUAGES
 from tikiwallet.money import currency
 from tikiwallet.web import export
 from tikiwallet.web.api.bodies import UUID, Answer, Body, CurrencyCode

@@ -95,7 +95,8 @@ class RefreshBody(Body):
     ),
 )
 async def register(body: RegisterBody, request: Request, parts: WithParts) -> RegisterAnswer:
-    """Whether the phone is registered already is not told."""
+    """Whether the phone is registered already is not told. The text message is in the language that
+    Accept-Language asks for, if we speak it, and so is the new person's `language` at first."""
     credential: str | TicketHeld | None = body.password
     if body.oidc_ticket is not None and credential is None:
         browser = parts.cookies.oidc_of(request.scope["headers"])

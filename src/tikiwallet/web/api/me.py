@@ -48,7 +48,7 @@ class MeAnswer(Answer):
     tier: str
     limits: LimitsAnswer
     pin_set: bool
-    language: str | None  # none was chosen: as the device has it
+    language: str | None  # none is known: as the device has it, text messages in English
     home_currency: CurrencyCode
     pin_threshold: MoneyAnswer | None
     notices: NoticesChoice

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from tikiwallet import clock
-from tikiwallet.identity import security_events
+from tikiwallet.identity import origin, security_events
+from tikiwallet.languages import DEFAULT
 from tikiwallet.web.api.bodies import Answer, Body
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
@@ -18,7 +19,7 @@ _Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 class NoticeAnswer(Answer):
-    """One notice, in the person's language."""
+    """One notice, in the language that the person chose, else in what Accept-Language asks for."""
 
     id: str
     kind: str
@@ -70,7 +71,8 @@ async def notices(
 ) -> NoticesAnswer:
     """A notice appears about a second after what it tells of."""
     person = await parts.identity.people.person(principal.person)
-    language = (None if person is None else person.language) or "en"
+    chosen = None if person is None else person.language
+    language = chosen or origin.current().language or DEFAULT
     page = await parts.notices.page(principal.person, language, cursor, limit)
     return NoticesAnswer(
         items=[

@@ -85,7 +85,10 @@ async function renew(began) {
 
 /** @param {string} method @param {string} path @param {unknown} body @param {Options} options */
 async function once(method, path, body, options) {
-  const headers = new Headers({ Accept: "application/json" });
+  const headers = new Headers({
+    Accept: "application/json",
+    "Accept-Language": document.documentElement.lang, // text messages speak as the app does
+  });
   if (body !== undefined) headers.set("Content-Type", "application/json");
   if (method !== "GET") {
     const token = csrfToken();

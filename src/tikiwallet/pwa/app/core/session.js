@@ -1,6 +1,6 @@
 // Who is signed in. The cookie says whether there is a session; `/v1/me` says whose it is.
-import { csrfToken, get, post, whenSignedOut } from "./api.js";
-import { keepNote, readNote } from "./preferences.js";
+import { csrfToken, get, patch, post, whenSignedOut } from "./api.js";
+import { chosenLanguage, keepNote, readNote } from "./preferences.js";
 import { forgetAll, recall, remember } from "./storage.js";
 import { signal } from "./ui.js";
 
@@ -64,8 +64,13 @@ export function keepMe(fresh) {
 export async function enter() {
   // First whose it is: what is cached of somebody else must not be seen. Where that cannot be told
   // nothing cached is.
-  await loadMe().catch(forgetAll);
+  const fresh = await loadMe().catch(forgetAll);
   signedIn.value = true;
+  // What was chosen here before signing in is what text messages shall speak, too.
+  const chosen = chosenLanguage();
+  if (fresh && chosen && chosen !== fresh.language) {
+    patch("/v1/me", { language: chosen }).then(keepMe, () => {});
+  }
 }
 
 /** Ends the session here and on the server; throws Problem, as when there is no network. */

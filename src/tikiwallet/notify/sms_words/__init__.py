@@ -1,0 +1,1 @@
+"""What text messages say: a module per language, a text per purpose."""
