@@ -7,14 +7,14 @@ from typing import Final
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
-from tikiwallet.identity import passwords, security_events
+from tikiwallet.identity import passwords
 from tikiwallet.identity.codes import CodeSender, Purpose
 from tikiwallet.identity.limits import Limit, Limits
 from tikiwallet.identity.passwords import Passwords, PasswordWrong
 from tikiwallet.identity.people import People
 from tikiwallet.identity.recovery import end_recoveries
 from tikiwallet.identity.second_factors import SecondFactors
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 
@@ -30,6 +30,7 @@ class PasswordChange:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         passwords: Passwords,
         factors: SecondFactors,
@@ -40,6 +41,7 @@ class PasswordChange:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._passwords = passwords
         self._factors = factors
@@ -66,7 +68,7 @@ class PasswordChange:
             await self._factors.forget_challenges(connection, person)
             ended = await self._sessions.end_all_in(connection, person, "new password", session)
             await end_recoveries(connection, person, at, "superseded")
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person,
                 EventKind.PASSWORD_CHANGED,
@@ -106,7 +108,7 @@ class PasswordChange:
             "SELECT password_hash FROM identity.person WHERE id = $1", person
         )
         if not await self._passwords.matches(encoded, password):
-            await security_events.record(
+            await self._events.record(
                 self._database,
                 person,
                 EventKind.PASSWORD_CHANGE_FAILED,

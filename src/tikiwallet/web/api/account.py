@@ -7,7 +7,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from tikiwallet import clock
-from tikiwallet.identity import security_events
 from tikiwallet.identity.limits import EXPORTS_PER_PERSON
 from tikiwallet.identity.payer_facts import PIN_FREE_MOST_SGD
 from tikiwallet.identity.profile import LANGUAGES, ProfileChanges
@@ -297,7 +296,7 @@ async def cancel_phone(principal: SignedIn, parts: WithParts) -> Response:
 async def export_all(principal: SteppedUp, parts: WithParts) -> StreamingResponse:
     """A few times a day; it is noted in the audit trail."""
     await parts.identity.limits.take(EXPORTS_PER_PERSON, str(principal.person))
-    await security_events.record(
+    await parts.identity.events.record(
         parts.database, principal.person, EventKind.EXPORTED, session=principal.session
     )
     return StreamingResponse(
