@@ -25,7 +25,12 @@ from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.personal import SEALED as PERSONAL
-from tikiwallet.identity.personal import Personal, seal_people, seal_sign_ins
+from tikiwallet.identity.personal import (
+    Personal,
+    seal_people,
+    seal_security_events,
+    seal_sign_ins,
+)
 from tikiwallet.identity.places import Places
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
@@ -123,7 +128,11 @@ def _steps(settings: Settings) -> dict[str, Step]:
 
         return sealing
 
-    return {"seal_people": step(seal_people), "seal_sign_ins": step(seal_sign_ins)}
+    return {
+        "seal_people": step(seal_people),
+        "seal_sign_ins": step(seal_sign_ins),
+        "seal_security_events": step(seal_security_events),
+    }
 
 
 async def _keep_alive(server: EmbeddedServer, say: Say) -> None:
@@ -262,12 +271,17 @@ async def run_worker(settings: Settings, say: Say) -> None:
         )
         async with open_outbox(settings, database) as outbox:
             identity = build_identity(settings, dsns, database, Outside(outbox=outbox))
-            closure = identity.account.closure
-            closing = Closing(database, ledger=link, wallets=wallets, closure=closure)
+            closing = Closing(
+                database,
+                events=identity.events,
+                ledger=link,
+                wallets=wallets,
+                closure=identity.account.closure,
+            )
             schedule = Schedule(
                 [
                     *_tasks(settings, database, link, topups, outbox),
-                    *account_tasks(identity, Notices(database), closing),
+                    *account_tasks(identity, Notices(database, identity.events), closing),
                 ]
             )
             schedule.start()
@@ -367,8 +381,14 @@ def _build(
             activity=activity,
             limits=identity.limits,
         ),
-        closing=Closing(database, ledger=ledger, wallets=wallets, closure=identity.account.closure),
-        notices=Notices(database),
+        closing=Closing(
+            database,
+            events=identity.events,
+            ledger=ledger,
+            wallets=wallets,
+            closure=identity.account.closure,
+        ),
+        notices=Notices(database, identity.events),
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),

@@ -15,6 +15,8 @@ from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import PublicName
 from tikiwallet.identity.personal import (
+    EVENT_ADDRESS,
+    EVENT_DEVICE,
     RECOVERY_ADDRESS,
     RECOVERY_DEVICE,
     SEALED,
@@ -22,6 +24,7 @@ from tikiwallet.identity.personal import (
     SESSION_DEVICE,
     Personal,
     seal_people,
+    seal_security_events,
     seal_sign_ins,
 )
 from tikiwallet.identity.sealing import SealBroken, Sealing
@@ -63,7 +66,7 @@ async def test_no_table_shows_where_somebody_signed_in(
     origin.set_origin(None, None)
     rows = [
         row[0]
-        for table in ("session", "recovery")
+        for table in ("session", "recovery", "security_event")
         for row in await database.fetch(f"SELECT t::text FROM identity.{table} t")
     ]
     for secret in ("192.0.2.7", "Firefox", "Chrome"):
@@ -203,3 +206,60 @@ class TestStepOfSignIns:
             personal.open_any(RECOVERY_ADDRESS, UUID(int=1), recovery["address_sealed"]),
         )
         assert told == ("Device", "2001:db8::1")
+
+
+class TestStepOfSecurityEvents:
+    """Migration 0033 over an audit trail with notices made from it."""
+
+    async def test_the_trail_is_sealed_and_append_only_again(
+        self, empty_database_urls: DatabaseUrls, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "until 0032"
+        folder.mkdir()
+        for one in read_migrations():
+            if one.number < 33:
+                (folder / one.name).write_text(one.sql)
+        await migrate(empty_database_urls.owner, folder)
+        connection = await connect(empty_database_urls.owner, None)
+        await connection.executemany(
+            """
+            INSERT INTO identity.security_event (id, at, kind, device, address)
+            VALUES ($1, now(), 'signed_in', $2, $3)
+            """,
+            [
+                (n, *((f"Device {n}", f"192.0.2.{n % 256}") if n % 2 else (None, None)))
+                for n in range(1, 1_503)
+            ],
+        )
+        await connection.execute(
+            """
+            INSERT INTO notify.notice (id, person, kind, facts, at, event) VALUES (1, 1, 'exported',
+                '{"device": "Device 1", "address": "192.0.2.1", "ends": "67"}', now(), 1)
+            """
+        )
+        before = await connection.fetch(
+            "SELECT id, writer FROM identity.security_event ORDER BY id"
+        )
+        await connection.close()
+        personal = Personal.load(tmp_path / "keys")
+
+        async def step(connection: asyncpg.Connection) -> None:
+            await seal_security_events(connection, personal)
+
+        await migrate(empty_database_urls.owner, steps={"seal_security_events": step})
+        connection = await connect(empty_database_urls.owner, None)
+        rows = await connection.fetch("SELECT * FROM identity.security_event ORDER BY id")
+        facts = await connection.fetchval("SELECT facts::text FROM notify.notice")
+        with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+            await connection.execute("UPDATE identity.security_event SET device_sealed = NULL")
+        await connection.close()
+        assert facts == '{"ends": "67"}'
+        assert not {"device", "address"} & {*rows[0].keys()}
+        assert [(row["id"], row["writer"]) for row in rows] == [tuple(row) for row in before]
+        for row in rows:
+            n = row["id"]
+            told = (
+                personal.open_any(EVENT_DEVICE, n, row["device_sealed"]),
+                personal.open_any(EVENT_ADDRESS, n, row["address_sealed"]),
+            )
+            assert told == ((f"Device {n}", f"192.0.2.{n % 256}") if n % 2 else (None, None))

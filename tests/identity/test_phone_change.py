@@ -8,7 +8,6 @@ from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound
-from tikiwallet.identity import security_events
 from tikiwallet.identity.codes import CodeExpired, CodeWrong
 from tikiwallet.identity.limits import CODES_TO_PHONE, TooManyRequests
 from tikiwallet.identity.parts import Identity
@@ -40,8 +39,8 @@ async def phone_of(identity: Identity, person: int) -> str:
     return found.phone
 
 
-async def kinds(database: Database, person: int) -> list[str]:
-    found, _ = await security_events.page(database, person, limit=100)
+async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
+    found, _ = await identity.events.page(database, person, limit=100)
     return [event.kind for event in reversed(found) if event.kind.startswith("phone")]
 
 
@@ -74,7 +73,7 @@ async def test_after_a_wait(
         await identity.sessions.login(ANA, PASSWORD)
     await identity.sessions.login(NEW, PASSWORD)
     assert (await identity.payers.of(person)).restricted_until == hand_clock() + DAY * 1_000_000
-    assert await kinds(database, person) == [
+    assert await kinds(identity, database, person) == [
         "phone_change_asked", "phone_change_begun", "phone_changed"
     ]  # fmt: skip
     # The old number is free again, for whoever has it next.
@@ -174,7 +173,7 @@ async def test_a_number_that_somebody_took_meanwhile(
     await change.carry_out_due()
     assert await phone_of(identity, person) == ANA
     assert await change.pending(person) is None
-    assert (await kinds(database, person))[-1] == "phone_change_failed"
+    assert (await kinds(identity, database, person))[-1] == "phone_change_failed"
 
 
 async def test_stopping(

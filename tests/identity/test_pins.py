@@ -136,7 +136,7 @@ async def test_a_full_line_costs_no_try(
 ) -> None:
     cheap = Cost(passes=1, memory_kib=64)
     hashing = Hashing(threads=1, waiting=0)
-    pins = Pins(database, hashing, ServerSecret(b"s" * 32), cheap)
+    pins = Pins(database, hashing, ServerSecret(b"s" * 32), identity.events, cheap)
     await pins.set_pin(person, PIN)
     # The one thread is kept busy, so that every check finds the line full.
     busy = asyncio.create_task(hashing.make(b"x", Cost(passes=40, memory_kib=65_536)))
@@ -158,6 +158,6 @@ async def test_a_stolen_row_is_of_no_use_without_the_key(
     identity: Identity, database: Database, person: int
 ) -> None:
     await identity.pins.set_pin(person, PIN)
-    elsewhere = Pins(database, identity.hashing, ServerSecret(b"s" * 32))
+    elsewhere = Pins(database, identity.hashing, ServerSecret(b"s" * 32), identity.events)
     with pytest.raises(PinWrong):
         await elsewhere.verify_pin(person, PIN)

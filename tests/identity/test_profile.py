@@ -6,7 +6,6 @@ from tests.identity.sign_up import sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound
-from tikiwallet.identity import security_events
 from tikiwallet.identity.names import NameInvalid
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import Person
@@ -112,7 +111,7 @@ class TestThreshold:
         person, session = signed_up
         await identity.account.profile.change(person, session, {"pin_threshold": 300_00})
         assert (await identity.payers.of(person)).pin_free == 300_00
-        (event, *_), _ = await security_events.page(database, person)
+        (event, *_), _ = await identity.events.page(database, person)
         assert (event.kind, event.detail) == (
             "pin_threshold_changed",
             {"before": 100_00, "after": 300_00},
@@ -122,5 +121,5 @@ class TestThreshold:
         self, identity: Identity, signed_up: tuple[int, bytes], database: Database
     ) -> None:
         await identity.account.profile.change(*signed_up, {"display_name": "Ana Secret"})
-        (event, *_), _ = await security_events.page(database, signed_up[0])
+        (event, *_), _ = await identity.events.page(database, signed_up[0])
         assert (event.kind, event.detail) == ("name_changed", {})

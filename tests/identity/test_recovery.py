@@ -10,7 +10,6 @@ from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
-from tikiwallet.identity import security_events
 from tikiwallet.identity.codes import CodeExpired, CodeWrong
 from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.limits import TooManyRequests
@@ -67,8 +66,8 @@ def link_in(text: str) -> str:
     return found[1]
 
 
-async def kinds(database: Database, person: int) -> list[str]:
-    found, _ = await security_events.page(database, person, limit=100)
+async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
+    found, _ = await identity.events.page(database, person, limit=100)
     return [event.kind for event in reversed(found)]
 
 
@@ -106,7 +105,7 @@ class TestByPhone:
         texts = [message["text"] for message in await inbox.messages(ANA)]
         assert "was recovered" in texts[0]
         assert link_in(texts[1])
-        assert "recovery_completed" in await kinds(database, person)
+        assert "recovery_completed" in await kinds(identity, database, person)
 
     async def test_with_an_authenticator_app_it_is_at_once(
         self,
@@ -194,7 +193,12 @@ class TestByPhone:
         await recovery.complete(id, told.secret, NEW)
 
     async def test_codes_cannot_be_guessed(
-        self, recovery: Recovery, inbox: SandboxInbox, database: Database, person: int
+        self,
+        identity: Identity,
+        recovery: Recovery,
+        inbox: SandboxInbox,
+        database: Database,
+        person: int,
     ) -> None:
         id, _ = await recovery.begin_by_phone(ANA)
         code = await code_for(inbox, ANA)
@@ -204,7 +208,7 @@ class TestByPhone:
             assert problem.value.extra == {"tries_left": left}
         with pytest.raises(CodeExpired):
             await recovery.prove(id, code=code)
-        assert (await kinds(database, person)).count("recovery_code_failed") == 5
+        assert (await kinds(identity, database, person)).count("recovery_code_failed") == 5
 
     @pytest.mark.parametrize("code", ["", "12345", "1234567", "１２３４５６", "abcdef", "\ud800"])
     async def test_what_is_no_code(
@@ -222,9 +226,14 @@ class TestByPhone:
             await recovery.prove(id, password=PASSWORD)
 
     async def test_codes_and_recoveries_run_out(
-        self, recovery: Recovery, inbox: SandboxInbox, database: Database, person: int,
+        self,
+        identity: Identity,
+        recovery: Recovery,
+        inbox: SandboxInbox,
+        database: Database,
+        person: int,
         hand_clock: HandClock,
-    ) -> None:  # fmt: skip
+    ) -> None:
         id, _ = await recovery.begin_by_phone(ANA)
         code = await code_for(inbox, ANA)
         hand_clock.advance(301)
@@ -293,7 +302,7 @@ class TestStopping:
         assert await recovery.pending(person) == []
         with pytest.raises(NotFound):
             await recovery.cancel(person, id, session.id)
-        assert (await kinds(database, person))[-1] == "recovery_cancelled"
+        assert (await kinds(identity, database, person))[-1] == "recovery_cancelled"
 
     async def test_the_link_stops_it(
         self, recovery: Recovery, inbox: SandboxInbox, person: int, hand_clock: HandClock

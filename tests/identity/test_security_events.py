@@ -1,5 +1,7 @@
 """The audit trail: written with what it reports, never changed, read newest first."""
 
+from pathlib import Path
+
 import asyncpg
 import pytest
 from tests.identity.authenticator_app import AuthenticatorApp
@@ -9,12 +11,16 @@ from tests.servers import DatabaseUrls
 
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import Database, connect
-from tikiwallet.identity import origin, security_events
+from tikiwallet.identity import origin
 from tikiwallet.identity.codes import CodeWrong
+from tikiwallet.identity.origin import Origin
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passwords import PasswordWrong
+from tikiwallet.identity.personal import SEALED, Personal
 from tikiwallet.identity.pins import PinLocked, PinWrong
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.resealing import reseal
+from tikiwallet.identity.sealing import SealBroken, add_key
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import InvalidCredentials, RefreshReused, SecondFactorRequired
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.notify.inbox import SandboxInbox
@@ -27,9 +33,9 @@ async def person(identity: Identity, inbox: SandboxInbox) -> int:
     return (await sign_up(identity, inbox, ANA, "ana"))[0].id
 
 
-async def kinds(database: Database, person: int) -> list[str]:
+async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
     """The kinds of all events of `person`, oldest first."""
-    found, _ = await security_events.page(database, person, limit=100)
+    found, _ = await identity.events.page(database, person, limit=100)
     return [event.kind for event in reversed(found)]
 
 
@@ -37,6 +43,7 @@ async def kinds(database: Database, person: int) -> list[str]:
     "change",
     [
         "UPDATE identity.security_event SET kind = 'signed_in'",
+        "UPDATE identity.security_event SET device_sealed = NULL, address_sealed = NULL",
         "DELETE FROM identity.security_event",
         "TRUNCATE identity.security_event",
     ],
@@ -56,28 +63,30 @@ async def test_it_is_append_only(
         await superuser.close()
 
 
-async def test_an_event_and_what_it_reports_are_one(database: Database, person: int) -> None:
-    before = await kinds(database, person)
+async def test_an_event_and_what_it_reports_are_one(
+    identity: Identity, database: Database, person: int
+) -> None:
+    before = await kinds(identity, database, person)
 
     async def broken_off() -> None:
         async with database.transaction() as connection:
-            await security_events.record(connection, person, EventKind.PIN_SET)
+            await identity.events.record(connection, person, EventKind.PIN_SET)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await broken_off()
-    assert await kinds(database, person) == before
+    assert await kinds(identity, database, person) == before
 
 
-async def test_where_it_came_from(database: Database, person: int) -> None:
+async def test_where_it_came_from(identity: Identity, database: Database, person: int) -> None:
     origin.set_origin("Firefox · Linux\x00\u202e" + "x" * 500, "2001:db8::1")
     try:
-        await security_events.record(
+        await identity.events.record(
             database, person, EventKind.NAME_CHANGED, session=b"s" * 16, count=3
         )
     finally:
         origin.set_origin(None, None)
-    (event, *_), _ = await security_events.page(database, person)
+    (event, *_), _ = await identity.events.page(database, person)
     assert event.device == "Firefox · Linux" + "x" * 105
     assert (event.address, event.detail, event.session) == (
         "2001:db8::1",
@@ -86,34 +95,80 @@ async def test_where_it_came_from(database: Database, person: int) -> None:
     )
 
 
-async def test_pages_go_back_to_the_first(database: Database, person: int) -> None:
+async def test_where_it_came_from_is_sealed(
+    identity: Identity, database: Database, person: int, database_urls: DatabaseUrls
+) -> None:
+    origin.set_origin("Firefox · Linux", "192.0.2.77")
+    try:
+        first = await identity.events.record(database, person, EventKind.NAME_CHANGED)
+        second = await identity.events.record(database, person, EventKind.NAME_CHANGED)
+        with pytest.raises(InvalidCredentials):
+            await identity.sessions.login(NOBODY, "wrong password")
+    finally:
+        origin.set_origin(None, None)
+    rows = await database.fetch("SELECT e::text, e.* FROM identity.security_event e")
+    for secret in ("192.0.2.7", "Firefox"):
+        assert secret not in "".join(row["e"] for row in rows)
+        assert secret.encode().hex() not in "".join(row["e"] for row in rows)
+    kept = {row["id"]: (row["device_sealed"], row["address_sealed"]) for row in rows}
+    assert kept[first] != kept[second]  # one cannot tell that both came from one place
+    assert identity.events.origin_of(first, *kept[first]) == Origin("Firefox · Linux", "192.0.2.77")
+    with pytest.raises(SealBroken):
+        identity.events.origin_of(first, *kept[second])
+
+
+async def test_after_a_rotation_old_events_are_read_and_stay_as_they_are(
+    identity: Identity, database: Database, person: int, tmp_path: Path
+) -> None:
+    origin.set_origin("Phone", "192.0.2.1")
+    try:
+        await identity.events.record(database, person, EventKind.PIN_SET)
+        version = add_key(tmp_path / "keys")
+        rotated = Personal.load(tmp_path / "keys")
+        await reseal(database, rotated.sealing, SEALED)
+        await SecurityEvents(rotated).record(database, person, EventKind.PIN_CHANGED)
+    finally:
+        origin.set_origin(None, None)
+    sealed = await database.fetch(
+        "SELECT device_sealed FROM identity.security_event"
+        " WHERE device_sealed IS NOT NULL ORDER BY id"
+    )
+    assert [int.from_bytes(row[0][:2], "big") for row in sealed] == [1, version]
+    # Who was running all the time reads both.
+    found, _ = await identity.events.page(database, person, limit=2)
+    assert [(event.device, event.address) for event in found] == [("Phone", "192.0.2.1")] * 2
+
+
+async def test_pages_go_back_to_the_first(
+    identity: Identity, database: Database, person: int
+) -> None:
     for number in range(7):
-        await security_events.record(database, person, EventKind.PIN_WRONG, number=number)
+        await identity.events.record(database, person, EventKind.PIN_WRONG, number=number)
     seen: list[int] = []
     cursor = None
     while True:
-        page, cursor = await security_events.page(database, person, cursor, limit=3)
+        page, cursor = await identity.events.page(database, person, cursor, limit=3)
         seen += [event.id for event in page]
         if cursor is None:
             break
     assert seen == sorted(seen, reverse=True)
-    assert len(seen) == len(await kinds(database, person)) == 9
+    assert len(seen) == len(await kinds(identity, database, person)) == 9
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "e_", "n_0000000000000", "e_" + "z" * 13])
 async def test_other_peoples_cursors_are_refused(
-    database: Database, person: int, cursor: str
+    identity: Identity, database: Database, person: int, cursor: str
 ) -> None:
     with pytest.raises(BadCursor):
-        await security_events.page(database, person, cursor)
+        await identity.events.page(database, person, cursor)
 
 
 async def test_nobody_sees_what_is_anothers(
     identity: Identity, inbox: SandboxInbox, database: Database, person: int
 ) -> None:
     other = (await sign_up(identity, inbox, NOBODY, "ben"))[0].id
-    await security_events.record(database, person, EventKind.PIN_RESET)
-    assert "pin_reset" not in await kinds(database, other)
+    await identity.events.record(database, person, EventKind.PIN_RESET)
+    assert "pin_reset" not in await kinds(identity, database, other)
 
 
 async def test_sign_ins_and_what_fails(identity: Identity, database: Database, person: int) -> None:
@@ -128,7 +183,7 @@ async def test_sign_ins_and_what_fails(identity: Identity, database: Database, p
         await identity.sessions.refresh(tokens.refresh_token, device="b")
     last = await identity.sessions.login(ANA, PASSWORD)
     await identity.sessions.logout(identity.verifier.verify(f"Bearer {last.access_token}").session)
-    assert await kinds(database, person) == [
+    assert await kinds(identity, database, person) == [
         "registered", "signed_in", "signed_in", "sign_in_failed", "refresh_reused", "signed_in",
         "signed_out",
     ]  # fmt: skip
@@ -147,7 +202,7 @@ async def test_pins(identity: Identity, database: Database, person: int) -> None
     with pytest.raises(PinLocked):
         await identity.pins.verify_pin(person, "482916")
     await identity.pins.unlock(person)
-    assert (await kinds(database, person))[2:] == [
+    assert (await kinds(identity, database, person))[2:] == [
         "pin_set", "pin_changed", "pin_wrong", "pin_wrong", "pin_wrong", "pin_wrong", "pin_locked",
         "pin_unlocked",
     ]  # fmt: skip
@@ -175,7 +230,7 @@ async def test_factors(
     await identity.step_up.by_password(person, session, PASSWORD, shown)
     await identity.second_factors.remove_totp(person)
     await identity.second_factors.remove_totp(person)
-    assert (await kinds(database, person))[2:] == [
+    assert (await kinds(identity, database, person))[2:] == [
         "totp_on", "recovery_codes_made", "sms_factor_on", "sms_factor_off", "second_factor_failed",
         "recovery_code_used", "signed_in", "reauthentication_failed", "reauthenticated", "totp_off",
     ]  # fmt: skip

@@ -100,6 +100,7 @@ async def test_a_second_factor_is_asked_for_after_the_password(
 
     sessions = Sessions(
         database,
+        events=identity.events,
         issuer=identity.issuer,
         secret=load_server_secret(tmp_path / "keys"),
         revoked=identity.revocations,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.servers import DatabaseUrls
@@ -10,8 +11,9 @@ from tikiwallet import clock, ids
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import Database, connect
 from tikiwallet.errors import InvalidRequest
-from tikiwallet.identity import origin, security_events
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity import origin
+from tikiwallet.identity.personal import Personal
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.notify.notices import Notices
 
@@ -26,8 +28,13 @@ async def database(database_urls: DatabaseUrls) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def notices(database: Database) -> Notices:
-    return Notices(database)
+def security_events(tmp_path: Path) -> SecurityEvents:
+    return SecurityEvents(Personal.load(tmp_path / "keys"))
+
+
+@pytest.fixture
+def notices(database: Database, security_events: SecurityEvents) -> Notices:
+    return Notices(database, security_events)
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ async def kinds(notices: Notices, person: int) -> list[str]:
 
 
 async def test_only_what_has_weight_is_told(
-    database: Database, notices: Notices, person: int
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
 ) -> None:
     for kind in (
         EventKind.PIN_WRONG,
@@ -89,7 +96,7 @@ async def test_only_what_has_weight_is_told(
 
 
 async def test_a_sign_in_is_news_where_it_is_new(
-    database: Database, notices: Notices, person: int
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
 ) -> None:
     async def sign_in(device: str, address: str, days_ago: int = 0) -> None:
         origin.set_origin(device, address)
@@ -113,7 +120,38 @@ async def test_a_sign_in_is_news_where_it_is_new(
     ]
 
 
-async def test_a_first_pin_is_told(database: Database, notices: Notices, person: int) -> None:
+async def test_notices_keep_no_place(
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
+) -> None:
+    origin.set_origin("Firefox · Android", "192.0.2.1")
+    await security_events.record(database, person, EventKind.EXPORTED)
+    origin.set_origin(None, None)
+    await kinds(notices, person)
+    kept = await database.fetchval("SELECT n::text FROM notify.notice n")
+    assert "192.0.2.1" not in kept
+    assert "Firefox" not in kept
+    (item,) = (await notices.page(person, LANGUAGE)).items
+    assert item.text == "A copy of all your data was made on Firefox · Android, from 192.0.2.1."
+
+
+async def test_a_place_that_does_not_open_holds_nobody_up(
+    database: Database, notices: Notices, person: int, tmp_path: Path
+) -> None:
+    """The key that sealed it is lost: the sign-in is told, and so is what comes after it."""
+    origin.set_origin("Phone", "192.0.2.1")
+    lost = SecurityEvents(Personal.load(tmp_path / "lost"))
+    await lost.record(database, person, EventKind.SIGNED_IN)
+    origin.set_origin(None, None)
+    await lost.record(database, person, EventKind.PIN_CHANGED)
+    while await database.fetchval(_BEHIND):
+        await notices.follow()
+    told = await database.fetch("SELECT kind FROM notify.notice ORDER BY id")
+    assert [row["kind"] for row in told] == ["signed_in", "pin_changed"]
+
+
+async def test_a_first_pin_is_told(
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
+) -> None:
     origin.set_origin("Firefox · Android", "192.0.2.1")
     await security_events.record(database, person, EventKind.PIN_SET)
     origin.set_origin(None, None)
@@ -122,7 +160,9 @@ async def test_a_first_pin_is_told(database: Database, notices: Notices, person:
     assert item.text.startswith("A payment PIN was set on Firefox · Android.")
 
 
-async def test_marks(database: Database, notices: Notices, person: int) -> None:
+async def test_marks(
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
+) -> None:
     for _ in range(3):
         await security_events.record(database, person, EventKind.PIN_CHANGED)
     await kinds(notices, person)
@@ -148,7 +188,9 @@ async def test_ids_that_are_none(notices: Notices, person: int, id: str) -> None
         await notices.page(person, LANGUAGE, id)
 
 
-async def test_pages(database: Database, notices: Notices, person: int) -> None:
+async def test_pages(
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
+) -> None:
     for _ in range(5):
         await security_events.record(database, person, EventKind.PIN_CHANGED)
     await kinds(notices, person)
@@ -160,7 +202,7 @@ async def test_pages(database: Database, notices: Notices, person: int) -> None:
 
 
 async def test_what_commits_late_is_not_missed(
-    database: Database, notices: Notices, person: int
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
 ) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -182,11 +224,15 @@ async def test_what_commits_late_is_not_missed(
 
 
 async def test_many_followers_tell_each_once(
-    database: Database, database_urls: DatabaseUrls, notices: Notices, person: int
+    security_events: SecurityEvents,
+    database: Database,
+    database_urls: DatabaseUrls,
+    notices: Notices,
+    person: int,
 ) -> None:
     for _ in range(450):
         await security_events.record(database, person, EventKind.PIN_CHANGED)
-    others = [Notices(database) for _ in range(4)]
+    others = [Notices(database, security_events) for _ in range(4)]
 
     async def go_on(other: Notices) -> None:
         for _ in range(6):
@@ -220,7 +266,11 @@ async def test_transaction_ids_are_numbers(
 
 
 async def test_each_has_their_own(
-    database: Database, database_urls: DatabaseUrls, notices: Notices, person: int
+    security_events: SecurityEvents,
+    database: Database,
+    database_urls: DatabaseUrls,
+    notices: Notices,
+    person: int,
 ) -> None:
     other = await add_person(database_urls, "ben")
     await security_events.record(database, person, EventKind.PIN_CHANGED)
@@ -229,7 +279,7 @@ async def test_each_has_their_own(
 
 
 async def test_old_ones_go_and_the_trail_stays(
-    database: Database, notices: Notices, person: int
+    security_events: SecurityEvents, database: Database, notices: Notices, person: int
 ) -> None:
     long_ago = clock.now_us() - 400 * 86_400_000_000
     await security_events.record(database, person, EventKind.PIN_CHANGED, at_us=long_ago)

@@ -17,7 +17,6 @@ from tikiwallet import ids
 from tikiwallet.database.cluster import APP
 from tikiwallet.database.pool import connect
 from tikiwallet.errors import Unavailable
-from tikiwallet.identity import security_events
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.sessions import InvalidCredentials
 from tikiwallet.identity.tokens import TokenRevoked
@@ -71,7 +70,7 @@ class Town:
         return outcome.result
 
     async def kinds(self) -> list[str]:
-        found, _ = await security_events.page(self.stack.database, self.ana, limit=100)
+        found, _ = await self.identity.events.page(self.stack.database, self.ana, limit=100)
         return [event.kind for event in reversed(found)]
 
 
@@ -93,6 +92,7 @@ async def town(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Tow
         ben, _ = await sign_up(identity, inbox, BEN, "ben")
         closing = Closing(
             stack.database,
+            events=identity.events,
             ledger=stack.ledger,
             wallets=stack.wallets,
             closure=identity.account.closure,

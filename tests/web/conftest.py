@@ -129,11 +129,12 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
         ),
         closing=Closing(
             stack.database,
+            events=identity.events,
             ledger=stack.ledger,
             wallets=stack.wallets,
             closure=identity.account.closure,
         ),
-        notices=Notices(stack.database),
+        notices=Notices(stack.database, identity.events),
         latencies=latencies,
         registry=build_registry(latencies),
         ledger_standing=lambda: LedgerStanding("writer", stack.ledger.durability()),

@@ -111,7 +111,7 @@ class TestSwitching:
             ("DELETE", "/v1/me/passkeys/k_0000000000001", None),
         ],
     )
-    async def test_a_fresh_sign_in_is_needed(
+    async def test_a_confirmation_does_for_all(
         self, web: Web, mei: Caller, method: str, path: str, body: object
     ) -> None:
         await grow_stale(web)

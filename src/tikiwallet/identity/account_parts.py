@@ -22,6 +22,7 @@ from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.profile import Profile
 from tikiwallet.identity.recovery import Recovery
 from tikiwallet.identity.second_factors import SecondFactors
+from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 
@@ -42,6 +43,7 @@ class AccountParts:
         cls,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         personal: Personal,
         passwords: Passwords,
@@ -61,10 +63,17 @@ class AccountParts:
         """The parts, wired; `wait` is the waiting time of recoveries and changes of number."""
         return cls(
             profile=Profile(
-                database, personal=personal, pins=pins, payers=payers, step_up=step_up, now=now
+                database,
+                events=events,
+                personal=personal,
+                pins=pins,
+                payers=payers,
+                step_up=step_up,
+                now=now,
             ),
             password_change=PasswordChange(
                 database,
+                events=events,
                 people=people,
                 passwords=passwords,
                 factors=factors,
@@ -76,6 +85,7 @@ class AccountParts:
             ),
             pin_reset=PinReset(
                 database,
+                events=events,
                 people=people,
                 pins=pins,
                 step_up=step_up,
@@ -85,6 +95,7 @@ class AccountParts:
             ),
             recovery=Recovery(
                 database,
+                events=events,
                 people=people,
                 personal=personal,
                 codes=codes,
@@ -101,6 +112,7 @@ class AccountParts:
             ),
             phone_change=PhoneChange(
                 database,
+                events=events,
                 people=people,
                 personal=personal,
                 codes=codes,
@@ -114,6 +126,7 @@ class AccountParts:
             ),
             closure=Closure(
                 database,
+                events=events,
                 people=people,
                 personal=personal,
                 passwords=passwords,

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.identity import security_events
 from tikiwallet.identity.codes import CodeSender, Purpose
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import People
@@ -20,7 +19,7 @@ from tikiwallet.identity.phone_change import forget_change
 from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.recovery import end_recoveries
 from tikiwallet.identity.second_factors import SecondFactors
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 
 FREED_AFTER: Final = timedelta(days=30)
@@ -48,6 +47,7 @@ class Closure:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         personal: Personal,
         passwords: Passwords,
@@ -58,6 +58,7 @@ class Closure:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._personal = personal
         self._passwords = passwords
@@ -90,7 +91,7 @@ class Closure:
             await end_recoveries(connection, person, at, "closed")
             await forget_change(connection, person)
             ended = await self._sessions.end_all_in(connection, person, "closed")
-            await security_events.record(connection, person, EventKind.CLOSED, at_us=self._now())
+            await self._events.record(connection, person, EventKind.CLOSED, at_us=self._now())
             await self._sender.queue_notice(
                 connection, owner.phone, Purpose.CLOSED, language=owner.message_language
             )
@@ -120,4 +121,4 @@ class Closure:
                 f"DELETE FROM identity.{table} WHERE person = $1",  # noqa: S608 - names of ours
                 person,
             )
-        await security_events.record(connection, person, EventKind.FREED, at_us=self._now())
+        await self._events.record(connection, person, EventKind.FREED, at_us=self._now())

@@ -23,6 +23,7 @@ from tikiwallet.identity.recovery_codes import RecoveryCodes
 from tikiwallet.identity.relying_party import RelyingParty
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
+from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 from tikiwallet.identity.totp import Totp
@@ -45,6 +46,7 @@ class FactorParts:
         cls,
         database: Database,
         *,
+        events: SecurityEvents,
         secret: ServerSecret,
         personal: Personal,
         limits: Limits,
@@ -53,7 +55,7 @@ class FactorParts:
     ) -> Self:
         """The parts, wired; passkeys answer to `public_url` alone."""
         ceremonies = Ceremonies(database, limits, now)
-        passkeys = Passkeys(database, ceremonies, RelyingParty.of(public_url), secret, now)
+        passkeys = Passkeys(database, ceremonies, RelyingParty.of(public_url), secret, events, now)
         totp = Totp(database, personal.sealing, now)
         known_browsers = KnownBrowsers(secret, now)
         return cls(
@@ -61,6 +63,7 @@ class FactorParts:
             passkeys=passkeys,
             second_factors=SecondFactors(
                 database,
+                events=events,
                 totp=totp,
                 recovery_codes=RecoveryCodes(secret),
                 passkeys=passkeys,
@@ -86,6 +89,7 @@ class StrongSignIn:
         cls,
         database: Database,
         *,
+        events: SecurityEvents,
         factors: FactorParts,
         people: People,
         passwords: Passwords,
@@ -99,6 +103,7 @@ class StrongSignIn:
         return cls(
             second_step=SecondStep(
                 database,
+                events=events,
                 people=people,
                 factors=factors.second_factors,
                 sessions=sessions,
@@ -121,6 +126,7 @@ class StrongSignIn:
             ),
             step_up=StepUp(
                 database,
+                events=events,
                 passwords=passwords,
                 factors=factors.second_factors,
                 people=people,

@@ -20,10 +20,9 @@ import asyncpg
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import OIDC_PER_ADDRESS, Limits, address_subject
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets, digest, link
 
@@ -150,6 +149,7 @@ class Federation:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         providers: Mapping[str, IdentityProvider],
         sessions: Sessions,
         tickets: Tickets,
@@ -158,6 +158,7 @@ class Federation:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._providers = providers
         self._sessions = sessions
         self._tickets = tickets
@@ -289,7 +290,7 @@ class Federation:
             )
             if row["password_hash"] is None and not others:
                 raise IdentityLast
-            await security_events.record(
+            await self._events.record(
                 connection, person, EventKind.IDENTITY_UNLINKED, at_us=self._now(), issuer=issuer
             )
 
@@ -341,7 +342,7 @@ class Federation:
             if person is None:
                 raise StateInvalid("You have signed out since; sign in and link again")
             await link(connection, issuer, subject, person, clock.from_us(self._now()))
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person,
                 EventKind.IDENTITY_LINKED,

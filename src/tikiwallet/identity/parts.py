@@ -32,6 +32,7 @@ from tikiwallet.identity.revocations import Connect, Revocations
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
+from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
@@ -47,6 +48,7 @@ class Identity:
 
     sealing: Sealing
     personal: Personal
+    events: SecurityEvents
     people: People
     note_keys: NoteKeys
     registration: Registration
@@ -96,6 +98,7 @@ class Identity:
         secret = load_server_secret(keys_dir)
         sealing = Sealing(keys_dir)
         personal = Personal.of(sealing, secret)
+        events = SecurityEvents(personal)
         hashing = Hashing()
         limits = Limits(database, secret, rate_limits, now)
         passwords = Passwords(hashing)
@@ -105,6 +108,7 @@ class Identity:
         codes = Codes(database, secret, now)
         factors = FactorParts.build(
             database,
+            events=events,
             secret=secret,
             personal=personal,
             limits=limits,
@@ -113,6 +117,7 @@ class Identity:
         )
         sessions = Sessions(
             database,
+            events=events,
             issuer=tokens,
             secret=secret,
             revoked=revocations,
@@ -125,6 +130,7 @@ class Identity:
         )
         strong = StrongSignIn.build(
             database,
+            events=events,
             factors=factors,
             people=people,
             passwords=passwords,
@@ -135,10 +141,11 @@ class Identity:
             now=now,
         )
         tickets = Tickets(database, now)
-        pins = Pins(database, hashing, secret, now=now)
+        pins = Pins(database, hashing, secret, events, now=now)
         payers = Payers(database, now)
         account = AccountParts.build(
             database,
+            events=events,
             people=people,
             personal=personal,
             passwords=passwords,
@@ -158,10 +165,12 @@ class Identity:
         return cls(
             sealing=sealing,
             personal=personal,
+            events=events,
             people=people,
             note_keys=NoteKeys(database, personal, now),
             registration=Registration(
                 database,
+                events=events,
                 codes=codes,
                 passwords=passwords,
                 personal=personal,
@@ -186,6 +195,7 @@ class Identity:
             sightings=Sightings(database, now),
             federation=Federation(
                 database,
+                events=events,
                 providers=providers or {},
                 sessions=sessions,
                 tickets=tickets,

@@ -10,7 +10,6 @@ from typing import Any, Final
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Begun, Ceremonies, Ceremony
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.people import Person
@@ -22,7 +21,7 @@ from tikiwallet.identity.relying_party import (
     challenge_in,
     identity_in,
 )
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 
 MOST: Final = 20
 NAME_MAX: Final = 60
@@ -70,9 +69,11 @@ class Passkeys:
         ceremonies: Ceremonies,
         party: RelyingParty,
         secret: ServerSecret,
+        events: SecurityEvents,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._ceremonies = ceremonies
         self._party = party
         self._key = secret.subkey("passkey handles")
@@ -165,7 +166,7 @@ class Passkeys:
     async def _tell(
         self, connection: AnyConnection, person: int, kind: EventKind, session: bytes | None
     ) -> None:
-        await security_events.record(connection, person, kind, session=session, at_us=self._now())
+        await self._events.record(connection, person, kind, session=session, at_us=self._now())
 
     async def remove(self, connection: AnyConnection, person: int, text_id: str) -> None:
         """A passkey of `person` works no longer. Raises `NotFound`."""

@@ -7,14 +7,14 @@ from typing import Final
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
-from tikiwallet.identity import passwords, security_events
+from tikiwallet.identity import passwords
 from tikiwallet.identity.codes import CodeSender, Purpose
 from tikiwallet.identity.limits import Limit, Limits
 from tikiwallet.identity.passwords import Passwords, PasswordWrong
 from tikiwallet.identity.people import People
 from tikiwallet.identity.recovery import end_recoveries
 from tikiwallet.identity.second_factors import SecondFactors
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 
@@ -30,6 +30,7 @@ class PasswordChange:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         passwords: Passwords,
         factors: SecondFactors,
@@ -40,6 +41,7 @@ class PasswordChange:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._passwords = passwords
         self._factors = factors
@@ -51,16 +53,8 @@ class PasswordChange:
 
     async def change(self, person: int, session: bytes, current: str | None, new: str) -> None:
         """Set the password `new` and end every session but `session`; recoveries under way end as
-        well, for whoever is in needs none. `current` is None for people without a password, who
-        sign in through somebody else: they need a sign-in that was confirmed lately. Raises
-        `PasswordWrong`, `ReauthenticationRequired`, `PasswordWeak`, `TooManyRequests`,
-        `Overloaded`."""
-        if current is not None:
-            await self.check(person, session, current)
-        elif await self._has_password(person):
-            raise PasswordWrong("Your current password is needed")
-        else:
-            await self._step_up.require(session)
+        well, for whoever is in needs none. Raises what `prove` does, and `PasswordWeak`."""
+        await self.prove(person, session, current)
         owner = await self._people.person(person)
         if owner is None:
             raise NotFound("this person is gone")
@@ -74,7 +68,7 @@ class PasswordChange:
             await self._factors.forget_challenges(connection, person)
             ended = await self._sessions.end_all_in(connection, person, "new password", session)
             await end_recoveries(connection, person, at, "superseded")
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person,
                 EventKind.PASSWORD_CHANGED,
@@ -87,15 +81,28 @@ class PasswordChange:
             )
         self._sessions.know(ended)
 
+    async def prove(self, person: int, session: bytes, current: str | None) -> None:
+        """Returns when whoever asks knows the password that holds now, and has confirmed `session`
+        lately if signing in takes a second factor as well: an unlocked phone, or a token, is not
+        enough for what cannot be taken back. `current` is None for people without a password, who
+        sign in through somebody else and need the confirmation. Raises `PasswordWrong`,
+        `ReauthenticationRequired`, `TooManyRequests`, `Overloaded`."""
+        if current is None and await self._has_password(person):
+            raise PasswordWrong("Your current password is needed")
+        # First, so that a stale session does not learn whether a password is right.
+        if current is None or await self._factors.is_on(person):
+            await self._step_up.require(session)
+        if current is not None:
+            await self._check(person, session, current)
+
     async def _has_password(self, person: int) -> bool:
         kept = await self._database.fetchval(
             "SELECT password_hash FROM identity.person WHERE id = $1", person
         )
         return kept is not None
 
-    async def check(self, person: int, session: bytes, password: str) -> None:
-        """Returns when `password` is the person's; wrong ones are counted by session. Raises
-        `PasswordWrong`, `TooManyRequests`, `Overloaded`."""
+    async def _check(self, person: int, session: bytes, password: str) -> None:
+        """Returns when `password` is the person's; wrong ones are counted by session."""
         subject = session.hex()
         await self._limits.take(TRIES, subject)
         await self._limits.take(TRIES_DAY, subject)
@@ -103,7 +110,7 @@ class PasswordChange:
             "SELECT password_hash FROM identity.person WHERE id = $1", person
         )
         if not await self._passwords.matches(encoded, password):
-            await security_events.record(
+            await self._events.record(
                 self._database,
                 person,
                 EventKind.PASSWORD_CHANGE_FAILED,

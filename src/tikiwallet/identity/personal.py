@@ -23,6 +23,9 @@ SESSION_DEVICE: Final = SealedColumn("identity.session", "device_sealed")
 SESSION_ADDRESS: Final = SealedColumn("identity.session", "address_sealed")
 RECOVERY_DEVICE: Final = SealedColumn("identity.recovery", "device_sealed")
 RECOVERY_ADDRESS: Final = SealedColumn("identity.recovery", "address_sealed")
+# Not among `SEALED`: the audit trail is append-only, so these stay as they were first sealed.
+EVENT_DEVICE: Final = SealedColumn("identity.security_event", "device_sealed")
+EVENT_ADDRESS: Final = SealedColumn("identity.security_event", "address_sealed")
 _SIGN_INS: Final = (
     (SESSION_DEVICE, SESSION_ADDRESS),
     (RECOVERY_DEVICE, RECOVERY_ADDRESS),
@@ -99,28 +102,43 @@ async def seal_people(connection: AnyConnection, personal: Personal) -> None:
 async def seal_sign_ins(connection: AnyConnection, personal: Personal) -> None:
     """The step of migration 0031: where sessions and recoveries came from is sealed."""
     for device, address in _SIGN_INS:
-        after = UUID(int=0)
-        while rows := await connection.fetch(
+        await _seal_origins(connection, personal, device, address, UUID(int=0))
+
+
+async def seal_security_events(connection: AnyConnection, personal: Personal) -> None:
+    """The step of migration 0033: where the events of the audit trail came from is sealed."""
+    await _seal_origins(connection, personal, EVENT_DEVICE, EVENT_ADDRESS, 0)
+
+
+async def _seal_origins(
+    connection: AnyConnection,
+    personal: Personal,
+    device: SealedColumn,
+    address: SealedColumn,
+    after: UUID | int,
+) -> None:
+    """Seal `device` and `address` of every row whose id is above `after`."""
+    while rows := await connection.fetch(
+        f"""
+        SELECT id, device, address FROM {device.table}
+        WHERE id > $1 ORDER BY id LIMIT {_ROWS}
+        """,  # noqa: S608 - a name of ours and a number
+        after,
+    ):
+        await connection.executemany(
             f"""
-            SELECT id, device, address FROM {device.table}
-            WHERE id > $1 ORDER BY id LIMIT {_ROWS}
-            """,  # noqa: S608 - a name of ours and a number
-            after,
-        ):
-            await connection.executemany(
-                f"""
-                UPDATE {device.table} SET device_sealed = $2, address_sealed = $3 WHERE id = $1
-                """,  # noqa: S608 - a name of ours
-                [
-                    (
-                        row["id"],
-                        personal.seal_any(device, row["id"], row["device"]),
-                        personal.seal_any(address, row["id"], row["address"]),
-                    )
-                    for row in rows
-                ],
-            )
-            after = rows[-1]["id"]
+            UPDATE {device.table} SET device_sealed = $2, address_sealed = $3 WHERE id = $1
+            """,  # noqa: S608 - a name of ours
+            [
+                (
+                    row["id"],
+                    personal.seal_any(device, row["id"], row["device"]),
+                    personal.seal_any(address, row["id"], row["address"]),
+                )
+                for row in rows
+            ],
+        )
+        after = rows[-1]["id"]
 
 
 def _sealed(row: Any, personal: Personal) -> tuple[int, bytes, bytes, bytes]:

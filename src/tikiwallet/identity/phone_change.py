@@ -15,7 +15,7 @@ import asyncpg
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import InvalidRequest, NotFound
-from tikiwallet.identity import payer_facts, phones, security_events
+from tikiwallet.identity import payer_facts, phones
 from tikiwallet.identity.cancelling import CancelLink, hash_of
 from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.limits import CODES_PER_PHONE, CODES_TO_PHONE, Limit, Limits
@@ -23,7 +23,7 @@ from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People, Person
 from tikiwallet.identity.personal import PERSON_PHONE, PHONE_CHANGE, Personal
 from tikiwallet.identity.recovery import WAIT
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, Executes, SecurityEvents
 from tikiwallet.identity.step_up import StepUp
 from tikiwallet.languages import DEFAULT
 
@@ -76,6 +76,7 @@ class PhoneChange:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         personal: Personal,
         codes: Codes,
@@ -88,6 +89,7 @@ class PhoneChange:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._personal = personal
         self._codes = codes
@@ -302,13 +304,13 @@ class PhoneChange:
 
     async def _tell(
         self,
-        connection: security_events.Executes,
+        connection: Executes,
         person: int,
         kind: EventKind,
         session: bytes | None,
         **detail: object,
     ) -> None:
-        await security_events.record(
+        await self._events.record(
             connection, person, kind, session=session, at_us=self._now(), **detail
         )
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
-from tikiwallet.identity import payer_facts, security_events
+from tikiwallet.identity import payer_facts
 from tikiwallet.identity.codes import CodeSender, Purpose
 from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People
 from tikiwallet.identity.pins import PinNotSet, Pins
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.step_up import StepUp
 
 
@@ -21,6 +21,7 @@ class PinReset:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         pins: Pins,
         step_up: StepUp,
@@ -29,6 +30,7 @@ class PinReset:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._pins = pins
         self._step_up = step_up
@@ -47,7 +49,7 @@ class PinReset:
             if not await self._pins.remove(connection, person):
                 raise PinNotSet("There is no PIN to reset")
             await payer_facts.restrict(connection, person, clock.from_us(self._now()))
-            await security_events.record(
+            await self._events.record(
                 connection, person, EventKind.PIN_RESET, session=session, at_us=self._now()
             )
             await self._sender.queue_notice(

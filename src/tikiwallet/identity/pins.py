@@ -13,10 +13,9 @@ from collections.abc import Callable
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.hashing import Cost, Hashing
 from tikiwallet.identity.keys import ServerSecret
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 
 TRIES = 5
 # A stolen database alone gives no PIN away (the keyed hash below), so this guards the rest: 19 MiB.
@@ -78,10 +77,12 @@ class Pins:
         database: Database,
         hashing: Hashing,
         secret: ServerSecret,
+        events: SecurityEvents,
         cost: Cost = COST,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._hashing = hashing
         self._key = secret.subkey("pins")
         self._cost = cost
@@ -125,7 +126,7 @@ class Pins:
             if done is None:
                 raise CurrentPinRequired("The PIN was changed meanwhile")
             kind = EventKind.PIN_SET if before is None else EventKind.PIN_CHANGED
-            await security_events.record(connection, person, kind, at_us=self._now())
+            await self._events.record(connection, person, kind, at_us=self._now())
 
     async def verify_pin(self, person: int, pin: str) -> None:
         """Returns when `pin` is right. Raises `PinWrong`, `PinLocked`, `PinNotSet`, `Overloaded`;
@@ -142,9 +143,7 @@ class Pins:
         """Give all tries back; for staff."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE identity.pin SET tries = 0 WHERE person = $1", person)
-            await security_events.record(
-                connection, person, EventKind.PIN_UNLOCKED, at_us=self._now()
-            )
+            await self._events.record(connection, person, EventKind.PIN_UNLOCKED, at_us=self._now())
 
     async def remove(self, connection: AnyConnection, person: int) -> bool:
         """Forget the PIN, in the caller's database transaction; whether there was one."""
@@ -180,9 +179,7 @@ class Pins:
             return
         left = TRIES - int(row["tries"])
         kind = EventKind.PIN_WRONG if left else EventKind.PIN_LOCKED
-        await security_events.record(
-            self._database, person, kind, at_us=self._now(), tries_left=left
-        )
+        await self._events.record(self._database, person, kind, at_us=self._now(), tries_left=left)
         if left == 0:
             raise PinLocked
         raise PinWrong(tries_left=left)

@@ -6,11 +6,11 @@ from typing import Any, Final, TypedDict
 from tikiwallet import clock
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import InvalidRequest, NotFound
-from tikiwallet.identity import names, payer_facts, security_events
+from tikiwallet.identity import names, payer_facts
 from tikiwallet.identity.payer_facts import PIN_FREE_MOST_SGD, PIN_FREE_SGD, Payers
 from tikiwallet.identity.personal import PERSON_NAME, Personal
 from tikiwallet.identity.pins import Pins
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.step_up import StepUp
 from tikiwallet.languages import LANGUAGES
 
@@ -45,6 +45,7 @@ class Profile:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         personal: Personal,
         pins: Pins,
         payers: Payers,
@@ -52,6 +53,7 @@ class Profile:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._personal = personal
         self._pins = pins
         self._payers = payers
@@ -133,11 +135,11 @@ class Profile:
     ) -> None:
         at = self._now()
         if before["display_name"] != after["display_name"]:
-            await security_events.record(
+            await self._events.record(
                 connection, person, EventKind.NAME_CHANGED, session=session, at_us=at
             )
         if _threshold(before) != _threshold(after):
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person,
                 EventKind.PIN_THRESHOLD_CHANGED,

@@ -27,7 +27,6 @@ from tikiwallet.identity import (
     passwords,
     payer_facts,
     phones,
-    security_events,
     usernames,
 )
 from tikiwallet.identity.cancelling import CancelLink, hash_of
@@ -39,7 +38,7 @@ from tikiwallet.identity.payer_facts import Payers
 from tikiwallet.identity.people import People, Person
 from tikiwallet.identity.personal import RECOVERY_ADDRESS, RECOVERY_DEVICE, Personal
 from tikiwallet.identity.second_factors import SecondFactors
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions, Tokens
 
 WAIT: Final = timedelta(hours=24)
@@ -146,6 +145,7 @@ class Recovery:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         personal: Personal,
         codes: Codes,
@@ -161,6 +161,7 @@ class Recovery:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._personal = personal
         self._codes = codes
@@ -227,7 +228,7 @@ class Recovery:
             self._personal.seal_any(RECOVERY_DEVICE, id, came_from.device),
             self._personal.seal_any(RECOVERY_ADDRESS, id, came_from.address),
         )
-        await security_events.record(
+        await self._events.record(
             connection,
             None if person is None else person.id,
             EventKind.RECOVERY_ASKED,
@@ -252,7 +253,7 @@ class Recovery:
             else:
                 await self._check_other(row, code, password)
         except CodeWrong:
-            await security_events.record(
+            await self._events.record(
                 self._database,
                 row["person"],
                 EventKind.RECOVERY_CODE_FAILED,
@@ -306,7 +307,7 @@ class Recovery:
             )
             if done is None:
                 raise CodeExpired
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person.id,
                 EventKind.RECOVERY_BEGUN,
@@ -360,7 +361,7 @@ class Recovery:
         try:
             return await self._carry_out(row, person, encoded, factor_code, address, device)
         except CodeWrong:
-            await security_events.record(
+            await self._events.record(
                 self._database, person.id, EventKind.RECOVERY_CODE_FAILED, at_us=self._now()
             )
             raise CodeWrong(tries_left=TRIES - int(tries)) from None
@@ -397,7 +398,7 @@ class Recovery:
             await self._factors.forget_challenges(connection, person.id)
             ended = await self._sessions.end_all_in(connection, person.id, "recovery")
             await payer_facts.restrict(connection, person.id, at)
-            await security_events.record(
+            await self._events.record(
                 connection,
                 person.id,
                 EventKind.RECOVERY_COMPLETED,
@@ -453,7 +454,7 @@ class Recovery:
             row = await connection.fetchrow(_END, id, clock.from_us(self._now()), "cancelled")
             if row is None or row["person"] is None:
                 return False
-            await security_events.record(
+            await self._events.record(
                 connection,
                 row["person"],
                 EventKind.RECOVERY_CANCELLED,

@@ -11,7 +11,7 @@ import asyncpg
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.identity import origin, passwords, phones, security_events, usernames
+from tikiwallet.identity import origin, passwords, phones, usernames
 from tikiwallet.identity.codes import (
     LIFETIME,
     CodeExpired,
@@ -34,7 +34,7 @@ from tikiwallet.identity.limits import (
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.people import Person, add_person
 from tikiwallet.identity.personal import REGISTRATION_PHONE, Personal
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
@@ -75,6 +75,7 @@ class Registration:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         codes: Codes,
         passwords: Passwords,
         personal: Personal,
@@ -86,6 +87,7 @@ class Registration:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._codes = codes
         self._passwords = passwords
         self._personal = personal
@@ -209,7 +211,7 @@ class Registration:
                     method = "oidc"
                 asker = await self._familiar.asker(person.phone, address)
                 await self._familiar.remember(connection, person.phone, address)
-                await security_events.record(
+                await self._events.record(
                     connection, person.id, EventKind.REGISTERED, at_us=self._now()
                 )
                 tokens = await self._sessions.open(

@@ -129,8 +129,8 @@ class Sealing:
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A `bytea` column of sealed text that a rotation seals anew: its table with the schema, its
-    name, and the table's primary key, whose text is part of the context."""
+    """A `bytea` column of sealed text, which a rotation seals anew where rows may change: its table
+    with the schema, its name, and the table's primary key, whose text is part of the context."""
 
     table: str
     column: str

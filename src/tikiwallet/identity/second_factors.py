@@ -12,10 +12,9 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.recovery_codes import RecoveryCodes
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Challenge, Factor
 from tikiwallet.identity.totp import Totp
 
@@ -77,12 +76,14 @@ class SecondFactors:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         totp: Totp,
         recovery_codes: RecoveryCodes,
         passkeys: Passkeys,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._totp = totp
         self._recovery_codes = recovery_codes
         self._passkeys = passkeys
@@ -205,7 +206,7 @@ class SecondFactors:
         await connection.execute("DELETE FROM identity.challenge WHERE person = $1", person)
 
     async def _tell(self, connection: AnyConnection, person: int, kind: EventKind) -> None:
-        await security_events.record(connection, person, kind, at_us=self._now())
+        await self._events.record(connection, person, kind, at_us=self._now())
 
     async def _tidy(self, connection: AnyConnection, person: int) -> None:
         """Recovery codes go with the last factor that they stand in for."""

@@ -14,7 +14,6 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
 from tikiwallet.identity.codes import Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.familiar import FamiliarPlaces
@@ -23,7 +22,7 @@ from tikiwallet.identity.passkeys import Passkeys
 from tikiwallet.identity.people import People, Person
 from tikiwallet.identity.relying_party import Json, PasskeyInvalid
 from tikiwallet.identity.second_factors import SecondFactors, SecondFactorUnavailable
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Factor, Sessions, Tokens
 
 TRIES: Final = 5
@@ -61,6 +60,7 @@ class SecondStep:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         people: People,
         factors: SecondFactors,
         sessions: Sessions,
@@ -73,6 +73,7 @@ class SecondStep:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._people = people
         self._factors = factors
         self._sessions = sessions
@@ -257,7 +258,7 @@ class SecondStep:
         return left
 
     async def _tell_failed(self, live: _Live, method: str) -> None:
-        await security_events.record(
+        await self._events.record(
             self._database,
             live.person.id,
             EventKind.SECOND_FACTOR_FAILED,

@@ -2,8 +2,8 @@
 
 An event is written in the database transaction of what it reports, so that neither exists without
 the other; what failed has no transaction of its own and its event commits by itself. Rows are only
-ever added. `detail` holds a few plain facts and never a code, a password, a name or a whole phone
-number: it outlives all of them.
+ever added. Where an event came from is sealed. `detail` holds a few plain facts and never a code, a
+password, a name or a whole phone number: it outlives all of them.
 """
 
 import json
@@ -15,6 +15,8 @@ from typing import Any, Final, Protocol
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import Database
 from tikiwallet.identity import origin
+from tikiwallet.identity.origin import Origin
+from tikiwallet.identity.personal import EVENT_ADDRESS, EVENT_DEVICE, Personal
 from tikiwallet.ledger.history import BadCursor
 
 PAGE: Final = 50
@@ -95,65 +97,80 @@ class SecurityEvent:
 
 _INSERT: Final = """
 INSERT INTO identity.security_event
-    (id, person, at, kind, session, device, address, request, detail)
+    (id, person, at, kind, session, device_sealed, address_sealed, request, detail)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb)
 """
 _PAGE: Final = """
-SELECT id, at, kind, device, address, detail::text AS detail, session
+SELECT id, at, kind, device_sealed, address_sealed, detail::text AS detail, session
 FROM identity.security_event WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 """
 
 
-async def record(
-    connection: Executes,
-    person: int | None,
-    kind: EventKind,
-    *,
-    session: bytes | None = None,
-    at_us: int | None = None,
-    **detail: object,
-) -> int:
-    """Add one event of `person` (None: nobody that is known), with the request's device and
-    address; its id. `detail`: JSON values, no secret and nothing that names a person."""
-    id = ids.new_id()
-    came_from = origin.current()
-    await connection.execute(
-        _INSERT,
-        id,
-        person,
-        clock.from_us(clock.now_us() if at_us is None else at_us),
-        kind.value,
-        None if session is None else ids.write_uuid(session),
-        came_from.device,
-        came_from.address,
-        logs.request_id.get() or None,
-        json.dumps(detail),
-    )
-    return id
+class SecurityEvents:
+    """Writes and reads the trail."""
 
+    def __init__(self, personal: Personal) -> None:
+        self._personal = personal
 
-async def page(
-    database: Database, person: int, cursor: str | None = None, limit: int = PAGE
-) -> tuple[list[SecurityEvent], str | None]:
-    """The events of `person`, newest first, and the cursor of the next page. Raises BadCursor."""
-    below = 1 << 63
-    if cursor is not None:
-        read = ids.read_id(_CURSOR, cursor)
-        if read is None:
-            raise BadCursor
-        below = read
-    rows = await database.fetch(_PAGE, person, min(below, (1 << 63) - 1), limit + 1)
-    found = [
-        SecurityEvent(
+    async def record(
+        self,
+        connection: Executes,
+        person: int | None,
+        kind: EventKind,
+        *,
+        session: bytes | None = None,
+        at_us: int | None = None,
+        **detail: object,
+    ) -> int:
+        """Add one event of `person` (None: nobody that is known), with the request's device and
+        address; its id. `detail`: JSON values, no secret and nothing that names a person."""
+        id = ids.new_id()
+        came_from = origin.current()
+        await connection.execute(
+            _INSERT,
+            id,
+            person,
+            clock.from_us(clock.now_us() if at_us is None else at_us),
+            kind.value,
+            None if session is None else ids.write_uuid(session),
+            self._personal.seal_any(EVENT_DEVICE, id, came_from.device),
+            self._personal.seal_any(EVENT_ADDRESS, id, came_from.address),
+            logs.request_id.get() or None,
+            json.dumps(detail),
+        )
+        return id
+
+    async def page(
+        self, database: Database, person: int, cursor: str | None = None, limit: int = PAGE
+    ) -> tuple[list[SecurityEvent], str | None]:
+        """The events of `person`, newest first, and the cursor of the next page. Raises BadCursor,
+        `SealBroken`."""
+        below = 1 << 63
+        if cursor is not None:
+            read = ids.read_id(_CURSOR, cursor)
+            if read is None:
+                raise BadCursor
+            below = read
+        rows = await database.fetch(_PAGE, person, min(below, (1 << 63) - 1), limit + 1)
+        found = [self._event(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return found, ids.write_id(_CURSOR, found[-1].id) if more else None
+
+    def origin_of(self, id: int, device: bytes | None, address: bytes | None) -> Origin:
+        """Where the event `id` came from, by its two sealed values. Raises `SealBroken`."""
+        return Origin(
+            self._personal.open_any(EVENT_DEVICE, id, device),
+            self._personal.open_any(EVENT_ADDRESS, id, address),
+        )
+
+    def _event(self, row: Any) -> SecurityEvent:
+        came_from = self.origin_of(row["id"], row["device_sealed"], row["address_sealed"])
+        return SecurityEvent(
             row["id"],
             row["at"],
             row["kind"],
-            row["device"],
-            row["address"],
+            came_from.device,
+            came_from.address,
             json.loads(row["detail"]),
             None if row["session"] is None else row["session"].bytes,
         )
-        for row in rows[:limit]
-    ]
-    more = len(rows) > limit
-    return found, ids.write_id(_CURSOR, found[-1].id) if more else None

@@ -20,7 +20,7 @@ from uuid import UUID
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
-from tikiwallet.identity import phones, revocations, security_events
+from tikiwallet.identity import phones, revocations
 from tikiwallet.identity.familiar import FamiliarPlaces
 from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.limits import (
@@ -34,7 +34,7 @@ from tikiwallet.identity.open_sessions import OpenSession, open_sessions
 from tikiwallet.identity.passwords import Passwords
 from tikiwallet.identity.personal import SESSION_ADDRESS, SESSION_DEVICE, Personal
 from tikiwallet.identity.revocations import Revocations
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.tokens import ACCESS_SECONDS, PERSON_SCOPE, TokenIssuer
 
 # A phone that is not used for a month signs in anew; so does everyone twice a year.
@@ -119,6 +119,7 @@ class Sessions:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         issuer: TokenIssuer,
         secret: ServerSecret,
         revoked: Revocations,
@@ -130,6 +131,7 @@ class Sessions:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._issuer = issuer
         self._refresh_key = secret.subkey("refresh")
         self._revoked = revoked
@@ -160,7 +162,7 @@ class Sessions:
         encoded: str | None = None if row is None else row["password_hash"]
         if not await self._passwords.matches(encoded, password) or row is None:
             # Written down for unknown phones as well: their answer takes as long.
-            await security_events.record(
+            await self._events.record(
                 self._database,
                 None if row is None else row["id"],
                 EventKind.SIGN_IN_FAILED,
@@ -240,7 +242,7 @@ class Sessions:
             self._personal.seal_any(SESSION_ADDRESS, ids.write_uuid(session), address),
             self._personal.seal_any(SESSION_DEVICE, ids.write_uuid(session), device),
         )
-        await security_events.record(
+        await self._events.record(
             connection,
             person,
             EventKind.SIGNED_IN,
@@ -305,7 +307,7 @@ class Sessions:
             ):
                 return self._tokens(row["person"], session, following)
             until = await self._end(connection, session, "refresh_reused", at)
-            await security_events.record(
+            await self._events.record(
                 connection,
                 row["person"],
                 EventKind.REFRESH_REUSED,
@@ -346,7 +348,7 @@ class Sessions:
         async with self._database.transaction() as connection:
             ended = await self.end_all_in(connection, person, why, keep)
             if ended:
-                await security_events.record(
+                await self._events.record(
                     connection,
                     person,
                     EventKind.SESSIONS_ENDED,
@@ -389,7 +391,7 @@ class Sessions:
             "SELECT person FROM identity.session WHERE id = $1", ids.write_uuid(session)
         )
         kind = EventKind.SIGNED_OUT if why == "logout" else EventKind.SESSION_ENDED
-        await security_events.record(
+        await self._events.record(
             connection, owner, kind, session=session, at_us=self._now(), why=why
         )
 

@@ -13,7 +13,6 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
-from tikiwallet.identity import security_events
 from tikiwallet.identity.ceremonies import Ceremonies, Ceremony
 from tikiwallet.identity.codes import Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.limits import Limit, Limits
@@ -22,7 +21,7 @@ from tikiwallet.identity.passwords import Passwords, PasswordWrong
 from tikiwallet.identity.people import People
 from tikiwallet.identity.relying_party import Json, PasskeyInvalid
 from tikiwallet.identity.second_factors import SecondFactors, SecondFactorUnavailable
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, Executes, SecurityEvents
 from tikiwallet.identity.sessions import Factor
 
 LASTS: Final = timedelta(minutes=10)
@@ -56,6 +55,7 @@ class StepUp:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         passwords: Passwords,
         factors: SecondFactors,
         people: People,
@@ -67,6 +67,7 @@ class StepUp:
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._passwords = passwords
         self._factors = factors
         self._people = people
@@ -170,14 +171,14 @@ class StepUp:
 
     async def _tell(
         self,
-        connection: security_events.Executes,
+        connection: Executes,
         person: int,
         session: bytes,
         method: str,
         *,
         failed: bool = False,
     ) -> None:
-        await security_events.record(
+        await self._events.record(
             connection,
             person,
             EventKind.REAUTHENTICATION_FAILED if failed else EventKind.REAUTHENTICATED,

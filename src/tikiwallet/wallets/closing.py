@@ -15,9 +15,8 @@ from typing import Final
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Unavailable
-from tikiwallet.identity import security_events
 from tikiwallet.identity.closure import Closure
-from tikiwallet.identity.security_events import EventKind
+from tikiwallet.identity.security_events import EventKind, Executes, SecurityEvents
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import AnyCommand, CloseAccount, Result, SetLimits, State
 from tikiwallet.money import worth_of_sgd
@@ -50,12 +49,14 @@ class Closing:
         self,
         database: Database,
         *,
+        events: SecurityEvents,
         ledger: Ledger,
         wallets: Wallets,
         closure: Closure,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
+        self._events = events
         self._ledger = ledger
         self._wallets = wallets
         self._closure = closure
@@ -128,8 +129,8 @@ class Closing:
             await connection.execute(_END, person, ids.write_uuid(attempt))
             await self._tell_refused(connection, person)
 
-    async def _tell_refused(self, connection: security_events.Executes, person: int) -> None:
-        await security_events.record(
+    async def _tell_refused(self, connection: Executes, person: int) -> None:
+        await self._events.record(
             connection, person, EventKind.CLOSING_FAILED, at_us=self._now(), why=BalanceNotZero.code
         )
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from tikiwallet import clock, ids
-from tikiwallet.identity import security_events
 from tikiwallet.ledger.transactions import Kind, LegType
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.wallets.wallets import Wallet
@@ -78,7 +77,7 @@ async def _passkeys(parts: Parts, person: int) -> Rows:
 async def _events(parts: Parts, person: int) -> Rows:
     cursor = None
     while True:
-        found, cursor = await security_events.page(parts.database, person, cursor, _PAGE)
+        found, cursor = await parts.identity.events.page(parts.database, person, cursor, _PAGE)
         for event in found:
             yield {
                 "at": _at(clock.to_us(event.at)),

@@ -7,7 +7,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from tikiwallet import clock
-from tikiwallet.identity import security_events
 from tikiwallet.identity.limits import EXPORTS_PER_PERSON
 from tikiwallet.identity.payer_facts import PIN_FREE_MOST_SGD
 from tikiwallet.identity.profile import ProfileChanges
@@ -19,6 +18,7 @@ from tikiwallet.web.api.bodies import UUID, Answer, Body, CurrencyCode
 from tikiwallet.web.api.me import MeAnswer, told
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
+from tikiwallet.web.step_up import STEP_UP_CODES, SteppedUp
 from tikiwallet.web.tokens_answer import signed_out
 
 router = APIRouter(prefix="/v1/me", tags=["me"])
@@ -74,8 +74,9 @@ class ProfileBody(Body):
 
 
 class PasswordBody(Body):
-    """The password that holds now, and the new one. Who has none yet, because they sign in through
-    somebody else, leaves the first out and needs a sign-in confirmed within ten minutes."""
+    """The password that holds now, and the new one. Who has a second factor needs a sign-in that
+    was confirmed within ten minutes as well; so does who has no password yet, because they sign in
+    through somebody else, and leaves the first out."""
 
     current_password: _Password | None = None
     password: _Password
@@ -121,7 +122,8 @@ class PhoneAnswer(Answer):
 
 
 class CloseBody(Body):
-    """The password; or nothing, with a sign-in that was confirmed within the last ten minutes."""
+    """The password. Who has a second factor needs a sign-in that was confirmed within ten minutes
+    as well; so does who never set a password, and leaves it out."""
 
     password: _Password | None = None
 
@@ -288,14 +290,14 @@ async def cancel_phone(principal: SignedIn, parts: WithParts) -> Response:
             "description": "Streamed; an answer that breaks off is not complete JSON.",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        **problems(*TOKEN_CODES, "too_many_requests"),
+        **problems(*STEP_UP_CODES, "too_many_requests"),
     },
     openapi_extra=SIGNED_IN,
 )
-async def export_all(principal: SignedIn, parts: WithParts) -> StreamingResponse:
+async def export_all(principal: SteppedUp, parts: WithParts) -> StreamingResponse:
     """A few times a day; it is noted in the audit trail."""
     await parts.identity.limits.take(EXPORTS_PER_PERSON, str(principal.person))
-    await security_events.record(
+    await parts.identity.events.record(
         parts.database, principal.person, EventKind.EXPORTED, session=principal.session
     )
     return StreamingResponse(
@@ -324,11 +326,8 @@ async def export_all(principal: SignedIn, parts: WithParts) -> StreamingResponse
 async def close(body: CloseBody, principal: SignedIn, parts: WithParts) -> Response:
     """All wallets must be empty. Your name and number are free for others after 30 days; what the
     ledger's log holds stays."""
-    if body.password is None:
-        await parts.identity.step_up.require(principal.session)
-    else:
-        await parts.identity.account.password_change.check(
-            principal.person, principal.session, body.password
-        )
+    await parts.identity.account.password_change.prove(
+        principal.person, principal.session, body.password
+    )
     await parts.closing.close(principal.person)
     return signed_out(parts.cookies, Response(status_code=204))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from tikiwallet import clock
-from tikiwallet.identity import origin, security_events
+from tikiwallet.identity import origin
 from tikiwallet.languages import DEFAULT
 from tikiwallet.web.api.bodies import Answer, Body
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
@@ -114,7 +114,9 @@ async def events(
     principal: SignedIn, parts: WithParts, cursor: _Cursor = None, limit: _Limit = 50
 ) -> SecurityEventsAnswer:
     """The audit trail: rows are only ever added to it."""
-    found, following = await security_events.page(parts.database, principal.person, cursor, limit)
+    found, following = await parts.identity.events.page(
+        parts.database, principal.person, cursor, limit
+    )
     return SecurityEventsAnswer(
         items=[
             SecurityEventAnswer(

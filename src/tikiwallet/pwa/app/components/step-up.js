@@ -1,4 +1,4 @@
-// "Is it you?": password (and code, of whichever kind), or a passkey, before a sensitive change.
+// "Is it you?": password (and code, of whichever kind), or a passkey, before anything sensitive.
 import { post } from "../core/api.js";
 import { useForm } from "../core/forms.js";
 import { t } from "../core/i18n.js";

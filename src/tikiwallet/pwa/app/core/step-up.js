@@ -1,5 +1,5 @@
-// Sensitive changes need a recent strong confirmation. `strongly` asks for one when the server does,
-// and then makes the change.
+// Sensitive changes, and a copy of one's data, need a recent strong confirmation. `strongly` asks for
+// one when the server does, and then goes on.
 import { loadArea } from "./i18n.js";
 import { Problem } from "./problems.js";
 import { signal } from "./ui.js";

@@ -74,7 +74,7 @@ export default {
   "factor.recovery_code.hint": "يشبه k7md-9x2p-4qwz؛ يعمل كل رمز مرة واحدة",
 
   "step-up.title": "هل هذا أنت؟",
-  "step-up.text": "هذا يغيّر طريقة حماية محفظتك، لذا أكّد من فضلك.",
+  "step-up.text": "قبل أن نتابع، أكّد من فضلك أنك أنت بالفعل.",
   "step-up.code": "الرمز",
   "step-up.code-hint": "من تطبيق المصادقة، أو رمز استعادة",
 

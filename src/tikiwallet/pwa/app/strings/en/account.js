@@ -74,7 +74,7 @@ export default {
   "factor.recovery_code.hint": "Looks like k7md-9x2p-4qwz; each works once",
 
   "step-up.title": "Is it you?",
-  "step-up.text": "This changes how your wallet is protected, so please confirm.",
+  "step-up.text": "Before we go on, please confirm that it is really you.",
   "step-up.code": "Code",
   "step-up.code-hint": "From your authenticator app, or a recovery code",
 

@@ -74,7 +74,7 @@ export default {
   "factor.recovery_code.hint": "Bentuknya seperti k7md-9x2p-4qwz; tiap kode berlaku sekali",
 
   "step-up.title": "Apakah ini Anda?",
-  "step-up.text": "Ini mengubah perlindungan dompet Anda, jadi mohon konfirmasi.",
+  "step-up.text": "Sebelum melanjutkan, mohon konfirmasi bahwa ini benar-benar Anda.",
   "step-up.code": "Kode",
   "step-up.code-hint": "Dari aplikasi autentikator, atau kode pemulihan",
 

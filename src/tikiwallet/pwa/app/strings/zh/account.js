@@ -73,7 +73,7 @@ export default {
   "factor.recovery_code.hint": "形如 k7md-9x2p-4qwz，每个只能用一次",
 
   "step-up.title": "是你本人吗？",
-  "step-up.text": "这会改变钱包的保护方式，请先确认。",
+  "step-up.text": "继续之前，请确认是你本人。",
   "step-up.code": "验证码",
   "step-up.code-hint": "来自身份验证器应用，或使用恢复码",
 
