@@ -114,7 +114,7 @@ async def test_memory_is_bounded(identity: Identity, database: Database) -> None
     await payers.start()
     for person in range(1, 100):
         await payers.load(person)
-    assert len(payers._young) + len(payers._old) <= 10
+    assert len(payers._recent) <= 10
     assert payers.known(99) == DEFAULT
     assert payers.known(1) is None
     await payers.stop()

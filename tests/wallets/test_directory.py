@@ -3,7 +3,7 @@
 from tests.wallets.stack import Stack
 
 from tikiwallet.money import CURRENCIES
-from tikiwallet.wallets.directory import WalletDirectory, WalletFacts, _Recent
+from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 
 SGD = CURRENCIES["SGD"]
 
@@ -36,12 +36,3 @@ async def test_memory_is_bounded_and_keeps_what_is_used(stack: Stack) -> None:
         directory.known(opened[0].id)
     assert directory.known(opened[0].id) is not None
     assert sum(directory.known(wallet.id) is not None for wallet in opened) <= 4
-
-
-def test_recent_holds_at_most_its_capacity() -> None:
-    recent = _Recent[int, int](10)
-    for key in range(1000):
-        recent.put(key, key)
-        assert len(recent) <= 10
-    assert recent.get(999) == 999
-    assert recent.get(0) is None

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from tikiwallet import clock, ids, logs
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Problem
+from tikiwallet.recent import Recent
 
 PIN_FREE_SGD: Final = 100_00  # cents of Singapore; larger payments need the PIN
 PIN_FREE_MOST_SGD: Final = 1_000_00  # the highest threshold that a person may choose
@@ -94,9 +95,7 @@ class Payers:
     ) -> None:
         self._database = database
         self._now = now
-        self._half = max(1, capacity // 2)
-        self._young: dict[int, PayerFacts] = {}
-        self._old: dict[int, PayerFacts] = {}
+        self._recent = Recent[int, PayerFacts](capacity)
         # Loads under way, for all who ask meanwhile; one whose person changes is taken out, so that
         # it is not remembered and nobody joins it any more.
         self._loading: dict[int, asyncio.Task[PayerFacts]] = {}
@@ -108,12 +107,8 @@ class Payers:
         """The facts of `person` if they are in memory; None says nothing: then `load` them."""
         if self._now() >= self._fresh_until:
             return None
-        facts = self._young.get(person)
-        if facts is None:
-            facts = self._old.get(person)
-            if facts is not None:
-                self._remember(person, facts)
-        return facts
+        facts = self._recent.young.get(person)
+        return self._recent.get(person) if facts is None else facts
 
     async def load(self, person: int) -> PayerFacts:
         """The facts of `person` as they are committed. Raises Unavailable."""
@@ -130,7 +125,7 @@ class Payers:
             if row is not None:
                 facts = _facts(row["pin_threshold"], row["restricted_until"], self._now())
             if self._loading.get(person) is mine and self._now() < self._fresh_until:
-                self._remember(person, facts)
+                self._recent.put(person, facts)
             return facts
         finally:
             if self._loading.get(person) is mine:
@@ -142,8 +137,7 @@ class Payers:
 
     def forget(self, person: int) -> None:
         """Know at once what this process has just committed itself."""
-        self._young.pop(person, None)
-        self._old.pop(person, None)
+        self._recent.pop(person)
         self._loading.pop(person, None)
 
     async def take_restricted(self, person: int, transaction: bytes, amount_sgd: int) -> None:
@@ -192,11 +186,6 @@ class Payers:
                 await task
         self._fresh_until = 0
 
-    def _remember(self, person: int, facts: PayerFacts) -> None:
-        if len(self._young) >= self._half and person not in self._young:
-            self._old, self._young = self._young, {}
-        self._young[person] = facts
-
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_POLL_SECONDS)
@@ -208,7 +197,7 @@ class Payers:
     async def _ask(self) -> None:
         asked = self._now()
         if asked >= self._fresh_until:
-            self._young, self._old = {}, {}
+            self._recent.clear()
         async with asyncio.timeout(2.0):
             if self._horizon is None:
                 rows = await self._database.fetch(_HORIZON)

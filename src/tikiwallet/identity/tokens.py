@@ -11,6 +11,7 @@ import jwt
 from tikiwallet import clock, ids
 from tikiwallet.errors import Problem
 from tikiwallet.identity.keys import TokenKeys
+from tikiwallet.recent import Recent
 
 ACCESS_SECONDS: Final = 21_600
 ALGORITHM: Final = "EdDSA"
@@ -124,9 +125,7 @@ class TokenVerifier:
     """Checks `Authorization` headers; remembers up to `remembered` of them.
 
     A header seen before costs one look-up and three comparisons. Only `Bearer`, one space and the
-    token are remembered: other ways to write the same header would fill the memory. It is two
-    generations: what is in use moves to the young one, and the old one is dropped whole when the
-    young one is full.
+    token are remembered: other ways to write the same header would fill the memory.
     """
 
     def __init__(
@@ -142,16 +141,14 @@ class TokenVerifier:
         self._boot = boot
         self._issuer = issuer
         self._revocations = revocations
-        self._generation = max(1, remembered // 2)
         self._now = now
-        self._young: dict[str | bytes, Principal] = {}
-        self._old: dict[str | bytes, Principal] = {}
+        self._recent = Recent[str | bytes, Principal](remembered)
 
     def verify(self, raw: str | bytes) -> Principal:
         """Who sent the header `raw` (`Bearer ...`, text or bytes). Raises `TokenMissing`,
         `TokenInvalid`, `TokenExpired`, `TokenRevoked`; `SignInUnavailable` when this process has
         not heard of ended sessions for too long."""
-        principal = self._young.get(raw)
+        principal = self._recent.young.get(raw)
         if principal is not None:
             revocations = self._revocations
             if (
@@ -163,10 +160,10 @@ class TokenVerifier:
         return self._verify_unremembered(raw)
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self._recent)
 
     def _verify_unremembered(self, raw: str | bytes) -> Principal:
-        principal = self._old.pop(raw, None) or self._young.pop(raw, None)
+        principal = self._recent.pop(raw)
         exact = True
         if principal is None:
             token = _token_of(raw)
@@ -178,12 +175,8 @@ class TokenVerifier:
             raise TokenRevoked
         if self._boot() >= self._revocations.fresh_until:
             raise SignInUnavailable
-        if not exact:
-            return principal
-        if len(self._young) >= self._generation:
-            self._old = self._young
-            self._young = {}
-        self._young[raw] = principal
+        if exact:
+            self._recent.put(raw, principal)
         return principal
 
     def _read(self, token: str) -> Principal:

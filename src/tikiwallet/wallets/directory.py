@@ -4,13 +4,11 @@ Never a balance: those are the ledger's, and no cache stands before them.
 """
 
 from collections.abc import Iterable
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from tikiwallet.money import Currency
+from tikiwallet.recent import Recent
 from tikiwallet.wallets.wallets import Wallet, Wallets
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class WalletFacts(NamedTuple):
@@ -27,16 +25,19 @@ class WalletDirectory:
 
     def __init__(self, wallets: Wallets, capacity: int = 200_000) -> None:
         self._wallets = wallets
-        self._facts = _Recent[int, WalletFacts](capacity)
-        self._owned = _Recent[tuple[int, int], int](capacity)
+        self._facts = Recent[int, WalletFacts](capacity)
+        self._owned = Recent[tuple[int, int], int](capacity)
 
     def known(self, wallet: int) -> WalletFacts | None:
         """The facts of `wallet` if they are in memory; None says nothing."""
-        return self._facts.get(wallet)
+        facts = self._facts.young.get(wallet)
+        return self._facts.get(wallet) if facts is None else facts
 
     def wallet_of(self, person: int, currency: int) -> int | None:
         """The person's wallet in this currency number if it is in memory; None says nothing."""
-        return self._owned.get((person, currency))
+        key = (person, currency)
+        wallet = self._owned.young.get(key)
+        return self._owned.get(key) if wallet is None else wallet
 
     async def load(self, wallets: Iterable[int]) -> dict[int, WalletFacts]:
         """The facts of those of `wallets` that exist, from memory or the database."""
@@ -67,29 +68,3 @@ class WalletDirectory:
         self._facts.put(wallet.id, facts)
         self._owned.put((wallet.person, wallet.currency.number), wallet.id)
         return facts
-
-
-class _Recent(Generic[_Key, _Value]):
-    """Least recently used go first, in two halves: a hit in the young half costs one look-up and
-    no bookkeeping; when the young half is full it becomes the old one, and the old one is gone."""
-
-    def __init__(self, capacity: int) -> None:
-        self._half = max(1, capacity // 2)
-        self._young: dict[_Key, _Value] = {}
-        self._old: dict[_Key, _Value] = {}
-
-    def get(self, key: _Key) -> _Value | None:
-        value = self._young.get(key)
-        if value is None:
-            value = self._old.get(key)
-            if value is not None:
-                self.put(key, value)
-        return value
-
-    def put(self, key: _Key, value: _Value) -> None:
-        if len(self._young) >= self._half and key not in self._young:
-            self._old, self._young = self._young, {}
-        self._young[key] = value
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
