@@ -35,3 +35,8 @@ def to_us(at: datetime) -> int:
 def rfc3339(us: int) -> str:
     """`us` microseconds since 1970 as RFC 3339 in UTC, with microseconds."""
     return from_us(us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def write(at: datetime) -> str:
+    """An aware datetime as `rfc3339` writes it."""
+    return rfc3339(to_us(at))

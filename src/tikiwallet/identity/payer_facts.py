@@ -156,7 +156,7 @@ class Payers:
                 return
             left = max(0, RESTRICTED_SGD - stand["paid"])
             if amount_sgd > left:
-                until = clock.rfc3339(clock.to_us(row["restricted_until"]))
+                until = clock.write(row["restricted_until"])
                 raise LowerLimit(
                     f"Until {until} you can pay S${left / 100:.2f} more, or its worth",
                     restricted_until=until,

@@ -347,10 +347,10 @@ class Recovery:
         at = clock.from_us(self._now())
         with_factor = row["needs_factor"] and at < row["ready_without_at"]
         if at < row["ready_at"]:
-            ready = clock.rfc3339(clock.to_us(row["ready_at"]))
+            ready = clock.write(row["ready_at"])
             raise RecoveryNotReady(ready_at=ready)
         if with_factor and factor_code is None:
-            until = clock.rfc3339(clock.to_us(row["ready_without_at"]))
+            until = clock.write(row["ready_without_at"])
             raise RecoveryFactorRequired(ready_without_at=until)
         encoded = await self._passwords.hash(password)
         if not with_factor:

@@ -44,7 +44,7 @@ async def _person(parts: Parts, person: int) -> dict[str, Any]:
         "phone": found.phone,
         "username": found.username,
         "display_name": found.display_name,
-        "created_at": _at(clock.to_us(found.created_at)),
+        "created_at": clock.write(found.created_at),
         "language": found.language,
         "home_currency": BY_NUMBER[found.home_currency].code,
         "pin_threshold_sgd": found.pin_threshold,
@@ -59,19 +59,19 @@ async def _sessions(parts: Parts, person: int) -> Rows:
             "device": one.device,
             "address": one.address,
             "method": one.method,
-            "created_at": _at(clock.to_us(one.created_at)),
-            "last_seen_at": _at(clock.to_us(one.last_seen_at)),
+            "created_at": clock.write(one.created_at),
+            "last_seen_at": clock.write(one.last_seen_at),
         }
 
 
 async def _identities(parts: Parts, person: int) -> Rows:
     for one in await parts.identity.federation.of(person):
-        yield {"name": one.name, "linked_at": _at(clock.to_us(one.linked_at))}
+        yield {"name": one.name, "linked_at": clock.write(one.linked_at)}
 
 
 async def _passkeys(parts: Parts, person: int) -> Rows:
     for one in await parts.identity.passkeys.all(person):
-        yield {"id": one.text_id, "name": one.name, "created_at": _at(clock.to_us(one.created_at))}
+        yield {"id": one.text_id, "name": one.name, "created_at": clock.write(one.created_at)}
 
 
 async def _events(parts: Parts, person: int) -> Rows:
@@ -80,7 +80,7 @@ async def _events(parts: Parts, person: int) -> Rows:
         found, cursor = await parts.identity.events.page(parts.database, person, cursor, _PAGE)
         for event in found:
             yield {
-                "at": _at(clock.to_us(event.at)),
+                "at": clock.write(event.at),
                 "kind": event.kind,
                 "device": event.device,
                 "address": event.address,
@@ -97,7 +97,7 @@ async def _wallets(parts: Parts, person: int) -> Rows:
         yield {
             "id": wallet.written_id,
             "currency": wallet.currency.code,
-            "created_at": _at(wallet.created_at),
+            "created_at": clock.rfc3339(wallet.created_at),
             "available": 0 if state is None else state.available,
             "held": 0 if state is None else state.held,
             "posted": 0 if state is None else state.posted,
@@ -119,7 +119,7 @@ async def _entries_of(parts: Parts, wallet: Wallet) -> Rows:
             yield {
                 "wallet_id": wallet.written_id,
                 "payment_id": ids.write_uuid(item.transaction_id),
-                "at": _at(item.at),
+                "at": clock.rfc3339(item.at),
                 "kind": Kind(item.kind).name.lower(),
                 "type": LegType(item.type).name.lower(),
                 "direction": item.direction,
@@ -155,7 +155,7 @@ async def _payments(parts: Parts, person: int) -> Rows:
                 continue
             yield {
                 "id": entry["payment_id"],
-                "at": _at(view.at),
+                "at": clock.rfc3339(view.at),
                 "kind": Kind(view.kind).name.lower(),
                 "memo": view.reference,
                 "refers_to": None if view.cause is None else ids.write_uuid(view.cause),
@@ -185,7 +185,7 @@ async def _notices(parts: Parts, person: int) -> Rows:
         page = await parts.notices.page(person, "en", cursor, _PAGE)
         for item in page.items:
             yield {
-                "at": _at(clock.to_us(item.at)),
+                "at": clock.write(item.at),
                 "kind": item.kind,
                 "title": item.title,
                 "text": item.text,
@@ -212,10 +212,6 @@ SECTIONS: Final[Sequence[Section]] = (
     ("notices", _notices),
     ("favourites", _contacts),
 )
-
-
-def _at(us: int) -> str:
-    return clock.rfc3339(us)
 
 
 def _json(value: object) -> bytes:

@@ -207,7 +207,7 @@ async def pending_phone(principal: SignedIn, parts: WithParts) -> PhoneAnswer:
         pending=PendingChangeAnswer(
             change_id=pending.id,
             phone=pending.phone,
-            effective_at=None if at is None else clock.rfc3339(clock.to_us(at)),
+            effective_at=None if at is None else clock.write(at),
         )
     )
 
@@ -249,7 +249,7 @@ async def prove_phone(
     at = await parts.identity.account.phone_change.prove(
         principal.person, body.change_id, body.code, principal.session
     )
-    return EffectiveAnswer(effective_at=clock.rfc3339(clock.to_us(at)))
+    return EffectiveAnswer(effective_at=clock.write(at))
 
 
 @router.post(
@@ -265,7 +265,7 @@ async def agree_phone(
     at = await parts.identity.account.phone_change.agree(
         principal.person, body.change_id, body.code, principal.session
     )
-    return EffectiveAnswer(effective_at=None if at is None else clock.rfc3339(clock.to_us(at)))
+    return EffectiveAnswer(effective_at=None if at is None else clock.write(at))
 
 
 @router.delete(

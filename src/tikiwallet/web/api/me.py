@@ -94,7 +94,7 @@ async def told(parts: Parts, id: int) -> MeAnswer:
         phone=person.phone,
         username=person.username,
         display_name=person.display_name,
-        created_at=clock.rfc3339(clock.to_us(person.created_at)),
+        created_at=clock.write(person.created_at),
         tier=TIER,
         limits=LimitsAnswer(
             wallet_ceiling=MoneyAnswer.of(Money(CEILING_SGD, _SGD)),
@@ -107,7 +107,7 @@ async def told(parts: Parts, id: int) -> MeAnswer:
         if person.pin_threshold is None
         else MoneyAnswer.of(Money(person.pin_threshold, _SGD)),
         notices=NoticesChoice(payments=person.notice_payments, news=person.notice_news),
-        restricted_until=clock.rfc3339(clock.to_us(until)) if until and restricted else None,
+        restricted_until=clock.write(until) if until and restricted else None,
         second_factor=await parts.identity.second_factors.is_on(person.id),
     )
 

@@ -215,7 +215,7 @@ def _own(key: NoteKey) -> OwnNoteKeyAnswer:
         device_id=str(key.device),
         public_key=_text(key.public_key),
         name=key.name,
-        created_at=clock.rfc3339(clock.to_us(key.created_at)),
+        created_at=clock.write(key.created_at),
     )
 
 
@@ -224,7 +224,7 @@ def _told(note: Note) -> OneNoteAnswer:
         data=_text(note.data),
         author=f"@{note.author_name}",
         from_device=None if note.from_device is None else str(note.from_device),
-        at=clock.rfc3339(clock.to_us(note.at)),
+        at=clock.write(note.at),
     )
 
 

@@ -81,7 +81,7 @@ async def notices(
                 kind=item.kind,
                 title=item.title,
                 text=item.text,
-                at=clock.rfc3339(clock.to_us(item.at)),
+                at=clock.write(item.at),
                 read=item.read,
             )
             for item in page.items
@@ -120,7 +120,7 @@ async def events(
     return SecurityEventsAnswer(
         items=[
             SecurityEventAnswer(
-                at=clock.rfc3339(clock.to_us(event.at)),
+                at=clock.write(event.at),
                 kind=event.kind,
                 device=event.device,
                 address=event.address,

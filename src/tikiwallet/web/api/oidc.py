@@ -172,10 +172,8 @@ async def identities(principal: Person, parts: WithParts) -> IdentitiesAnswer:
             IdentityAnswer(
                 provider=one.provider,
                 name=one.name,
-                linked_at=clock.rfc3339(clock.to_us(one.linked_at)),
-                last_used_at=None
-                if one.last_used_at is None
-                else clock.rfc3339(clock.to_us(one.last_used_at)),
+                linked_at=clock.write(one.linked_at),
+                last_used_at=None if one.last_used_at is None else clock.write(one.last_used_at),
             )
             for one in found
         ]

@@ -77,8 +77,8 @@ class PasskeyAnswer(Answer):
         return cls(
             id=passkey.text_id,
             name=passkey.name,
-            created_at=clock.rfc3339(clock.to_us(passkey.created_at)),
-            last_used_at=None if used is None else clock.rfc3339(clock.to_us(used)),
+            created_at=clock.write(passkey.created_at),
+            last_used_at=None if used is None else clock.write(used),
             synced=passkey.synced,
         )
 

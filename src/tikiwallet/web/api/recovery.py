@@ -139,9 +139,9 @@ async def prove(body: ProveBody, parts: WithParts) -> ProveAnswer:
     without = proven.ready_without_at
     return ProveAnswer(
         recovery_secret=proven.secret,
-        ready_at=clock.rfc3339(clock.to_us(proven.ready_at)),
+        ready_at=clock.write(proven.ready_at),
         needs=["second_factor"] if proven.needs_factor else [],
-        ready_without_at=None if without is None else clock.rfc3339(clock.to_us(without)),
+        ready_without_at=None if without is None else clock.write(without),
     )
 
 
@@ -202,8 +202,8 @@ async def pending(principal: SignedIn, parts: WithParts) -> RecoveriesAnswer:
         items=[
             RecoveryAnswer(
                 id=one.id,
-                begun_at=clock.rfc3339(clock.to_us(one.created_at)),
-                ready_at=clock.rfc3339(clock.to_us(one.ready_at)),
+                begun_at=clock.write(one.created_at),
+                ready_at=clock.write(one.ready_at),
                 device=one.device,
                 address=one.address,
             )

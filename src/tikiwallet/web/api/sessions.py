@@ -60,8 +60,8 @@ async def sessions(principal: SignedIn, parts: WithParts) -> SessionsAnswer:
                 address=one.address,
                 place=parts.places.of(one.address),
                 method=one.method,
-                created_at=clock.rfc3339(clock.to_us(one.created_at)),
-                last_seen_at=clock.rfc3339(clock.to_us(one.last_seen_at)),
+                created_at=clock.write(one.created_at),
+                last_seen_at=clock.write(one.last_seen_at),
             )
             for one in found
         ]
