@@ -118,12 +118,12 @@ class TestWhatIsAsked:
     ) -> None:
         factors = identity.second_factors
         await add(identity, ana, Authenticator(ISSUER))
-        assert await factors.is_on(ana.id)
-        assert not await factors.has_typed(ana.id)
+        found = await factors.factors(ana.id)
+        assert (found.on, found.typed) == (True, False)
         await factors.new_recovery_codes(ana.id)
-        assert await factors.has_typed(ana.id)
+        assert (await factors.factors(ana.id)).typed
         await switch_on(identity, ana.id, hand_clock)
-        assert await factors.has_typed(ana.id)
+        assert (await factors.factors(ana.id)).typed
 
     async def test_sign_ins_under_way_can_be_ended(
         self, identity: Identity, app: AuthenticatorApp, ana: Person, database: Database

@@ -62,8 +62,8 @@ class Payer:
     ) -> bool:
         """Pay; whether it was told before."""
         key = key or ids.write_uuid(ids.new_uuid7())
-        request = self.request(amount, code, pin)
-        return (await self.payments.pay(self.person, key, request))[1]
+        asked = self.payments.asked(self.person, key, self.request(amount, code, pin))
+        return (await self.payments.carry_out(asked))[1]
 
     async def restrict(self) -> None:
         async with self.stack.database.transaction() as connection:

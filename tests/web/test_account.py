@@ -47,13 +47,6 @@ async def top_up(caller: Caller, wallet: str, amount: int) -> None:
     assert answer.json()["status"] == "succeeded", answer.text
 
 
-async def pay(web: Web, caller: Caller, key: str, request: PaymentRequest) -> None:
-    """Payments are the fast lane's, in front of this application."""
-    signed = f"Bearer {caller.tokens['access_token']}"
-    person = web.parts.identity.verifier.verify(signed).person
-    await web.parts.payments.pay(person, key, request)
-
-
 class TestProfile:
     async def test_me_as_it_begins(self, mei: Caller) -> None:
         told = (await mei.call("GET", "/v1/me")).json()
@@ -347,7 +340,7 @@ class TestContacts:
         assert (await mei.call("GET", "/v1/contacts")).json() == {"items": []}
         wallet = await mei.wallet()
         await top_up(mei, wallet, 1_000)
-        await pay(web, mei, "p1", PaymentRequest(wallet, [Payee("@ravi", MoneyAsked(100, "SGD"))]))
+        await web.pay(mei, "p1", PaymentRequest(wallet, [Payee("@ravi", MoneyAsked(100, "SGD"))]))
         await ravi.call("PATCH", "/v1/me", {"display_name": "Ravi Kumar"})
         for username in ("zoe", "%40zoe"):
             answer = await mei.call("PUT", f"/v1/contacts/{username}")
@@ -418,11 +411,10 @@ class TestExportAndClosing:
         ravi = await web.sign_up(*RAVI)
         wallet, other = await mei.wallet(), await ravi.wallet()
         await top_up(mei, wallet, 1_000)
-        person = web.parts.identity.verifier.verify(f"Bearer {mei.tokens['access_token']}").person
         for number in range(120):
             money = MoneyAsked(1, "SGD")
             request = PaymentRequest(wallet, [Payee(other, money), Payee("@ravi", money)])
-            await web.parts.payments.pay(person, f"k{number}", request)
+            await web.pay(mei, f"k{number}", request)
         for caller in (mei, ravi):
             told = json.loads((await caller.call("GET", "/v1/me/export")).content)
             payments = [payment["id"] for payment in told["payments"]]

@@ -9,7 +9,6 @@ from tests.web.conftest import Caller, Web
 from tests.web.test_api import MEI, RAVI, code_of, topup
 from tests.web.test_passkeys import add
 
-from tikiwallet import ids
 from tikiwallet.errors import InvalidRequest
 from tikiwallet.identity.confirmations import ConfirmationInvalid
 from tikiwallet.identity.pins import PinRequired
@@ -43,16 +42,14 @@ def payment(**changed: object) -> dict[str, Any]:
 
 async def test_it_confirms_what_was_asked(web: Web, mei: Caller, device: Authenticator) -> None:
     check = web.parts.identity.confirmations.check
-    person = ids.read_id("p", mei.tokens["person_id"])
-    assert person is not None
     content = payment_content(WALLET, [("@ravi", 125_00, "SGD")], "dinner")
     told = (await mei.call("POST", PATH, payment())).json()
     assert told.keys() == {"confirmation_id", "public_key"}
     assert told["public_key"]["userVerification"] == "required"
     credential = device.get(told["public_key"])
-    await check(person, told["confirmation_id"], credential, content)
+    await check(mei.person, told["confirmation_id"], credential, content)
     with pytest.raises(ConfirmationInvalid):
-        await check(person, told["confirmation_id"], credential, content)
+        await check(mei.person, told["confirmation_id"], credential, content)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +67,11 @@ async def test_it_confirms_what_was_asked(web: Web, mei: Caller, device: Authent
 async def test_it_confirms_nothing_else(
     web: Web, mei: Caller, device: Authenticator, changed: dict[str, object]
 ) -> None:
-    person = ids.read_id("p", mei.tokens["person_id"])
-    assert person is not None
     told = (await mei.call("POST", PATH, payment(**changed))).json()
     content = payment_content(WALLET, [("@ravi", 125_00, "SGD")], "dinner")
     with pytest.raises(ConfirmationInvalid):
         await web.parts.identity.confirmations.check(
-            person, told["confirmation_id"], device.get(told["public_key"]), content
+            mei.person, told["confirmation_id"], device.get(told["public_key"]), content
         )
 
 
@@ -87,11 +82,9 @@ async def test_it_stands_in_for_the_pin_of_a_large_payment(
     await ravi.wallet()
     wallet = await mei.wallet()
     await mei.call("POST", "/v1/topups", topup(wallet, amount=500_00), idempotency_key="money")
-    person = ids.read_id("p", mei.tokens["person_id"])
-    assert person is not None
     asked = payment(from_wallet=wallet)
     with pytest.raises(PinRequired):
-        await web.parts.payments.pay(person, "k1", msgspec.convert(asked, PaymentRequest))
+        await web.pay(mei, "k1", msgspec.convert(asked, PaymentRequest))
     told = (await mei.call("POST", PATH, asked)).json()
     confirmation = {
         "id": told["confirmation_id"],
@@ -101,14 +94,14 @@ async def test_it_stands_in_for_the_pin_of_a_large_payment(
         {**asked, "confirmation": confirmation, "pin": "493827"}, PaymentRequest
     )
     with pytest.raises(InvalidRequest):
-        await web.parts.payments.pay(person, "k1", with_both)
+        await web.pay(mei, "k1", with_both)
     confirmed = msgspec.convert({**asked, "confirmation": confirmation}, PaymentRequest)
-    answer, replayed = await web.parts.payments.pay(person, "k1", confirmed)
+    answer, replayed = await web.pay(mei, "k1", confirmed)
     assert (answer.status, answer.balance.posted, replayed) == ("posted", 375_00, False)
     # The confirmation is used up; asked again under the same key, the first answer comes back.
-    assert await web.parts.payments.pay(person, "k1", confirmed) == (answer, True)
+    assert await web.pay(mei, "k1", confirmed) == (answer, True)
     with pytest.raises(ConfirmationInvalid):
-        await web.parts.payments.pay(person, "k2", confirmed)
+        await web.pay(mei, "k2", confirmed)
 
 
 async def test_without_a_passkey(mei: Caller) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.web.conftest import Caller, Web
 from tests.web.test_api import MEI, RAVI, topup
 
-from tikiwallet import clock, ids
+from tikiwallet import clock
 from tikiwallet.identity.payer_facts import LowerLimit, restrict
 from tikiwallet.identity.pins import PinRequired
 from tikiwallet.payments.pay import PaymentRequest
@@ -31,15 +31,8 @@ async def pay(web: Web, mei: Caller, key: str, amount: int) -> str:
         "from_wallet": await mei.wallet(),
         "payees": [{"to": "@ravi", "amount": {"amount": amount, "currency": "SGD"}}],
     }
-    person = person_of(mei)
-    answer, _ = await web.parts.payments.pay(person, key, msgspec.convert(asked, PaymentRequest))
+    answer, _ = await web.pay(mei, key, msgspec.convert(asked, PaymentRequest))
     return answer.status
-
-
-def person_of(caller: Caller) -> int:
-    person = ids.read_id("p", caller.tokens["person_id"])
-    assert person is not None
-    return person
 
 
 async def lower(web: Web, person: int) -> None:
@@ -59,7 +52,7 @@ async def test_ones_own_threshold_decides_when_the_pin_is_asked_for(web: Web, me
 
 
 async def test_lower_limits_hold_for_the_sum(web: Web, mei: Caller) -> None:
-    await lower(web, person_of(mei))
+    await lower(web, mei.person)
     assert await pay(web, mei, "k1", 60_00) == "posted"
     with pytest.raises(LowerLimit) as told:
         await pay(web, mei, "k2", 60_00)
@@ -74,7 +67,7 @@ async def test_what_the_ledger_refused_does_not_count(web: Web, mei: Caller) -> 
     assert await pay(web, mei, "k0", 90_00) == "posted"
     for turn in range(4):
         assert await pay(web, mei, f"less{turn}", 100_00) == "posted"
-    await lower(web, person_of(mei))
+    await lower(web, mei.person)
     with pytest.raises(InsufficientFunds):
         await pay(web, mei, "k1", 90_00)
     assert await pay(web, mei, "k2", 10_00) == "posted"

@@ -40,12 +40,6 @@ class Histogram:
         """Count one latency of `us` microseconds."""
         self.counts[bucket(us)] += 1
 
-    def merge(self, other: "Histogram") -> None:
-        """Add all that `other` counted."""
-        for index, count in enumerate(other.counts):
-            if count:
-                self.counts[index] += count
-
     @property
     def total(self) -> int:
         """How many latencies were counted."""

@@ -139,12 +139,6 @@ class Pins:
         async with turn:
             await self._verify_counted(person, pin)
 
-    async def unlock(self, person: int) -> None:
-        """Give all tries back; for staff."""
-        async with self._database.transaction() as connection:
-            await connection.execute("UPDATE identity.pin SET tries = 0 WHERE person = $1", person)
-            await self._events.record(connection, person, EventKind.PIN_UNLOCKED, at_us=self._now())
-
     async def remove(self, connection: AnyConnection, person: int) -> bool:
         """Forget the PIN, in the caller's database transaction; whether there was one."""
         done = await connection.fetchval(

@@ -111,11 +111,6 @@ class SecondFactors:
         )
         return Challenge(id, factors.methods, int(LIFETIME.total_seconds()))
 
-    async def has_typed(self, person: int) -> bool:
-        """Whether `person` has an authenticator app, or recovery codes."""
-        factors = await self.factors(person)
-        return factors.totp or factors.recovery_codes > 0
-
     async def use_code(self, connection: AnyConnection, person: int, code: str) -> bool:
         """Whether `code` is one of the authenticator app or a recovery code; it is used up then, as
         with `redeem`."""

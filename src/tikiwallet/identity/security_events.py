@@ -43,7 +43,6 @@ class EventKind(StrEnum):
     PIN_WRONG = "pin_wrong"
     PIN_LOCKED = "pin_locked"
     PIN_RESET = "pin_reset"
-    PIN_UNLOCKED = "pin_unlocked"
     PIN_THRESHOLD_CHANGED = "pin_threshold_changed"
     TOTP_ON = "totp_on"
     TOTP_OFF = "totp_off"

@@ -93,7 +93,7 @@ class SandboxInbox:
                 to=row["to_phone"],
                 text=row["text"],
                 code=row["code"],
-                sent_at=clock.rfc3339(clock.to_us(row["sent_at"])),
+                sent_at=clock.write(row["sent_at"]),
             )
             for row in rows
         ]

@@ -194,10 +194,6 @@ class Payments:
         self._looking_up: dict[int, int] = {}  # how many payments of a person
         self._pin_free: dict[tuple[int, str], int] = {}
 
-    async def pay(self, person: int, key: str, request: PaymentRequest) -> tuple[PaymentTold, bool]:
-        """Carry out a payment; (answer, whether it was given before). Raises Problem."""
-        return await self.carry_out(self.asked(person, key, request))
-
     def asked(self, person: int, key: str, request: PaymentRequest) -> "Asked":
         """`request` with the id and digest that follow from it. Raises RefusedTooOften."""
         self._budget.check(person)

@@ -70,10 +70,6 @@ class Chart:
         self._ledger = ledger
         self._open: set[int] = set()
 
-    def is_ready(self, currency: int) -> bool:
-        """Whether the accounts of this currency number are known to be open."""
-        return currency in self._open
-
     async def ready(self, currency: Currency) -> None:
         """Return once all house accounts of `currency` are open. Raises Overloaded, Unavailable."""
         if currency.number not in self._open:

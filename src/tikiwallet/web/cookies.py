@@ -20,7 +20,6 @@ from tikiwallet.identity.known_browsers import LIFETIME as KNOWN_LIFETIME
 from tikiwallet.identity.sessions import REFRESH_LIFETIME, Tokens
 from tikiwallet.identity.tickets import LIFETIME as TICKET_LIFETIME
 
-MODE_HEADER: Final = "tikiwallet-session"
 REFRESH_PATH: Final = "/v1/auth"
 CSRF_COOKIE: Final = "tw_csrf"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document: what FastAPI knows, every problem a call may answer, and the endpoints
 of the fast lane, which FastAPI does not see.
 
-`RAW_PATHS` is where endpoints outside of FastAPI are described; `add_raw` adds to it.
+`RAW_PATHS` is where endpoints outside of FastAPI are described.
 """
 
 from collections.abc import Mapping
@@ -266,15 +266,6 @@ RAW_PATHS: Final[dict[str, Json]] = {
         )
     },
 }  # fmt: skip
-
-
-def add_raw(path: str, operations: Json, schemas: Mapping[str, Json] | None = None) -> None:
-    """Describe an endpoint that FastAPI does not serve. Raises ValueError if it is described."""
-    described = RAW_PATHS.setdefault(path, {})
-    if described.keys() & operations.keys():
-        raise ValueError(f"{path} is described already")
-    described.update(operations)
-    RAW_SCHEMAS.update(schemas or {})
 
 
 def build_document(app: FastAPI) -> Json:

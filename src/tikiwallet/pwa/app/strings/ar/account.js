@@ -286,7 +286,6 @@ export default {
   "event.pin_wrong": "رمز PIN خاطئ",
   "event.pin_locked": "قُفل رمز PIN بعد محاولات خاطئة",
   "event.pin_reset": "أُزيل رمز PIN لتعيين رمز جديد",
-  "event.pin_unlocked": "فُتح قفل رمز PIN",
   "event.pin_threshold_changed": "تغيّر حد رمز PIN",
   "event.totp_on": "فُعّل تطبيق المصادقة",
   "event.totp_off": "أُوقف تطبيق المصادقة",

@@ -261,7 +261,6 @@ export default {
   "event.pin_wrong": "A wrong PIN",
   "event.pin_locked": "PIN locked after wrong tries",
   "event.pin_reset": "PIN taken away to set a new one",
-  "event.pin_unlocked": "PIN unlocked",
   "event.pin_threshold_changed": "PIN limit changed",
   "event.totp_on": "Authenticator app switched on",
   "event.totp_off": "Authenticator app switched off",

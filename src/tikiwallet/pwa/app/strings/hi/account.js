@@ -260,7 +260,6 @@ export default {
   "event.pin_wrong": "गलत पिन",
   "event.pin_locked": "गलत कोशिशों के बाद पिन लॉक हुआ",
   "event.pin_reset": "नया पिन बनाने के लिए पुराना हटाया गया",
-  "event.pin_unlocked": "पिन का लॉक खुला",
   "event.pin_threshold_changed": "पिन की सीमा बदली गई",
   "event.totp_on": "ऑथेंटिकेटर ऐप चालू किया गया",
   "event.totp_off": "ऑथेंटिकेटर ऐप बंद किया गया",

@@ -261,7 +261,6 @@ export default {
   "event.pin_wrong": "PIN salah",
   "event.pin_locked": "PIN terkunci setelah salah beberapa kali",
   "event.pin_reset": "PIN dihapus untuk membuat yang baru",
-  "event.pin_unlocked": "Kunci PIN dibuka",
   "event.pin_threshold_changed": "Batas PIN diubah",
   "event.totp_on": "Aplikasi autentikator diaktifkan",
   "event.totp_off": "Aplikasi autentikator dimatikan",

@@ -256,7 +256,6 @@ export default {
   "event.pin_wrong": "支付密码输入错误",
   "event.pin_locked": "多次输错，支付密码已锁定",
   "event.pin_reset": "支付密码已移除，以便重新设置",
-  "event.pin_unlocked": "支付密码已解锁",
   "event.pin_threshold_changed": "支付密码限额已更改",
   "event.totp_on": "身份验证器应用已开启",
   "event.totp_off": "身份验证器应用已关闭",
