@@ -20,7 +20,6 @@ from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import Step, migrate
 from tikiwallet.database.pool import Database, connect
-from tikiwallet.identity.housekeeping import prune
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
@@ -35,7 +34,7 @@ from tikiwallet.identity.places import Places
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
 from tikiwallet.identity.totp import TOTP_DRAFT, TOTP_SECRET
-from tikiwallet.ledger.audit import Sealer, check_log_against_head
+from tikiwallet.ledger.audit import check_log_against_head
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.ledger.link_server import LinkServer
@@ -45,7 +44,6 @@ from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
-from tikiwallet.notify.outbox import Outbox
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
@@ -67,8 +65,8 @@ from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
 from tikiwallet.worker.accounts import account_tasks
-from tikiwallet.worker.expiry import Expiry
-from tikiwallet.worker.schedule import Schedule, Task
+from tikiwallet.worker.schedule import Schedule
+from tikiwallet.worker.upkeep import upkeep_tasks
 
 Say = Callable[[str], None]
 _SEAL_REST = 3.0  # times as long as sealing worked
@@ -213,24 +211,20 @@ async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers
         database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
         stack.push_async_callback(database.close)
         outside = await stack.enter_async_context(open_outside(settings, database))
-        parts, lane = _build(settings, dsns, database, ledger, outside)
-        await parts.identity.start()
-        stack.push_async_callback(parts.identity.stop)
+        shared = _share(settings, dsns, database, ledger, outside)
+        lane = _lane(_build(settings, database, ledger, shared))
+        await shared.identity.start()
+        stack.push_async_callback(shared.identity.stop)
         if isinstance(ledger, Writer):
             await _until_leading(ledger, stopping, say)
-            schedule = Schedule(
-                [
-                    *_tasks(settings, database, ledger, parts.topups, outside.outbox),
-                    *account_tasks(parts.identity, parts.notices, parts.closing),
-                ]
-            )
+            schedule = _schedule(settings, database, ledger, shared)
             schedule.start()
             stack.push_async_callback(schedule.stop)
             more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
             stack.push_async_callback(_ended, more)
         if not stopping.is_set():
-            shared = api_only or workers > 0
-            server = Server(lane, settings.host, settings.port, shared=shared)
+            several = api_only or workers > 0
+            server = Server(lane, settings.host, settings.port, shared=several)
             await _listen(server, stopping, lambda: _welcome(settings, dsns, say))
         say("stopping: answering what was accepted")
 
@@ -261,34 +255,14 @@ async def run_worker(settings: Settings, say: Say) -> None:
         link = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
         await link.start()
         database = await Database.connect(dsns.app, APP)
-        wallets = Wallets(database, link)
-        topups = TopUps(
-            database,
-            ledger=link,
-            wallets=wallets,
-            chart=Chart(link),
-            gateway=SandboxGateway(database, settings.public_url),
-        )
         async with open_outbox(settings, database) as outbox:
-            identity = build_identity(settings, dsns, database, Outside(outbox=outbox))
-            closing = Closing(
-                database,
-                events=identity.events,
-                ledger=link,
-                wallets=wallets,
-                closure=identity.account.closure,
-            )
-            schedule = Schedule(
-                [
-                    *_tasks(settings, database, link, topups, outbox),
-                    *account_tasks(identity, Notices(database, identity.events), closing),
-                ]
-            )
+            shared = _share(settings, dsns, database, link, Outside(outbox=outbox))
+            schedule = _schedule(settings, database, link, shared)
             schedule.start()
             say("worker: running")
             await stopping.wait()
             await schedule.stop()
-            await identity.stop()
+            await shared.identity.stop()
         await link.stop()
         await database.close()
 
@@ -326,19 +300,55 @@ def build_identity(
     )
 
 
-def _build(
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What answering calls and the worker's tasks have in common."""
+
+    identity: Identity
+    wallets: Wallets
+    gateway: SandboxGateway
+    topups: TopUps
+    closing: Closing
+    notices: Notices
+    outside: Outside
+
+
+def _share(
     settings: Settings,
     dsns: Dsns,
     database: Database,
     ledger: Writer | LedgerLink,
     outside: Outside,
-) -> tuple[Parts, FastLane]:
+) -> _Shared:
     identity = build_identity(settings, dsns, database, outside)
     wallets = Wallets(database, ledger)
+    gateway = SandboxGateway(database, settings.public_url)
+    return _Shared(
+        identity=identity,
+        wallets=wallets,
+        gateway=gateway,
+        topups=TopUps(
+            database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
+        ),
+        closing=Closing(
+            database,
+            events=identity.events,
+            ledger=ledger,
+            wallets=wallets,
+            closure=identity.account.closure,
+        ),
+        notices=Notices(database, identity.events),
+        outside=outside,
+    )
+
+
+def _build(
+    settings: Settings, database: Database, ledger: Writer | LedgerLink, shared: _Shared
+) -> Parts:
+    identity, wallets = shared.identity, shared.wallets
     directory = WalletDirectory(wallets)
     memos = Memos(identity.sealing)
     secret = load_server_secret(settings.keys_dir)
-    gateway = SandboxGateway(database, settings.public_url)
     payments = Payments(
         ledger,
         directory,
@@ -353,7 +363,7 @@ def _build(
     )
     activity = Activity(database, ledger, directory, identity.people, memos)
     latencies = Latencies()
-    parts = Parts(
+    return Parts(
         settings=settings,
         database=database,
         ledger=ledger,
@@ -361,9 +371,7 @@ def _build(
         cookies=BrowserCookies(secret, settings.public_url),
         wallets=wallets,
         directory=directory,
-        topups=TopUps(
-            database, ledger=ledger, wallets=wallets, chart=Chart(ledger), gateway=gateway
-        ),
+        topups=shared.topups,
         payments=payments,
         activity=activity,
         notes=Notes(
@@ -381,34 +389,31 @@ def _build(
             activity=activity,
             limits=identity.limits,
         ),
-        closing=Closing(
-            database,
-            events=identity.events,
-            ledger=ledger,
-            wallets=wallets,
-            closure=identity.account.closure,
-        ),
-        notices=Notices(database, identity.events),
+        closing=shared.closing,
+        notices=shared.notices,
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
         places=Places() if settings.places_file is None else Places.open(settings.places_file),
-        rates=outside.rates,
-        inbox=SandboxInbox(database) if outside.outbox is None else None,
-        card_sandbox=gateway,
+        rates=shared.outside.rates,
+        inbox=SandboxInbox(database) if shared.outside.outbox is None else None,
+        card_sandbox=shared.gateway,
     )
-    lane = FastLane(
-        ledger=ledger,
-        payments=payments,
-        directory=directory,
-        verifier=identity.verifier,
+
+
+def _lane(parts: Parts) -> FastLane:
+    """All calls: the fast ones, and the application for the rest."""
+    return FastLane(
+        ledger=parts.ledger,
+        payments=parts.payments,
+        directory=parts.directory,
+        verifier=parts.identity.verifier,
         cookies=parts.cookies,
-        sightings=identity.sightings,
-        latencies=latencies,
-        every=of_every_answer(settings.public_url),
+        sightings=parts.identity.sightings,
+        latencies=parts.latencies,
+        every=of_every_answer(parts.settings.public_url),
         rest=build_application(parts),
     )
-    return parts, lane
 
 
 def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
@@ -419,42 +424,25 @@ def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
     return LedgerStanding("writer" if ledger.term is not None else "no term", ledger.durability())
 
 
-def _tasks(
-    settings: Settings,
-    database: Database,
-    ledger: Writer | LedgerLink,
-    topups: TopUps,
-    outbox: Outbox | None,
-) -> list[Task]:
+def _schedule(
+    settings: Settings, database: Database, ledger: Writer | LedgerLink, shared: _Shared
+) -> Schedule:
+    """All that happens without being asked."""
     # Where people pay in this very process, sealing what it has missed leaves them most of it.
     rest = _SEAL_REST if isinstance(ledger, Writer) else 0.0
-    sealer = Sealer(database, settings.keys_dir, rest=rest)
-    expiry = Expiry(database, ledger)
-
-    async def seal() -> bool:
-        await sealer.seal(await ledger.stable_n())
-        return False
-
-    async def expire() -> bool:
-        return await expiry.sweep()
-
-    async def recover() -> bool:
-        return await topups.recover_due() > 0
-
-    async def tidy() -> bool:
-        await prune(database)
-        if outbox is not None:
-            await outbox.tidy()
-        return False
-
-    sending = [] if outbox is None else [Task("send messages", 1, outbox.deliver_due)]
-    return [
-        *sending,
-        Task("seal", 1, seal),
-        Task("expire holds", 1, expire),
-        Task("recover top-ups", 1, recover),
-        Task("tidy", 3_600, tidy),
-    ]
+    return Schedule(
+        [
+            *upkeep_tasks(
+                database,
+                ledger,
+                shared.topups,
+                shared.outside.outbox,
+                keys_dir=settings.keys_dir,
+                seal_rest=rest,
+            ),
+            *account_tasks(shared.identity, shared.notices, shared.closing),
+        ]
+    )
 
 
 async def _until_leading(writer: Writer, stopping: asyncio.Event, say: Say) -> None:

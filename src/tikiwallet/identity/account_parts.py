@@ -1,28 +1,17 @@
 """A person's own affairs, put together: profile, password, PIN, number, recovery, closing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
 
-from tikiwallet import clock
-from tikiwallet.database.pool import Database
+from tikiwallet.identity.basis import Basis
 from tikiwallet.identity.closure import Closure
-from tikiwallet.identity.codes import Codes, CodeSender
-from tikiwallet.identity.familiar import FamiliarPlaces
-from tikiwallet.identity.limits import Limits
+from tikiwallet.identity.factor_parts import FactorParts
 from tikiwallet.identity.password_change import PasswordChange
-from tikiwallet.identity.passwords import Passwords
-from tikiwallet.identity.payer_facts import Payers
-from tikiwallet.identity.people import People
-from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.phone_change import PhoneChange
 from tikiwallet.identity.pin_reset import PinReset
-from tikiwallet.identity.pins import Pins
 from tikiwallet.identity.profile import Profile
 from tikiwallet.identity.recovery import Recovery
-from tikiwallet.identity.second_factors import SecondFactors
-from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 
@@ -41,99 +30,95 @@ class AccountParts:
     @classmethod
     def build(
         cls,
-        database: Database,
+        basis: Basis,
         *,
-        events: SecurityEvents,
-        people: People,
-        personal: Personal,
-        passwords: Passwords,
-        pins: Pins,
-        codes: Codes,
-        sender: CodeSender,
+        factors: FactorParts,
         sessions: Sessions,
-        limits: Limits,
-        payers: Payers,
-        familiar: FamiliarPlaces,
-        factors: SecondFactors,
         step_up: StepUp,
-        public_url: str,
         wait: timedelta,
-        now: Callable[[], int] = clock.now_us,
     ) -> Self:
         """The parts, wired; `wait` is the waiting time of recoveries and changes of number."""
         return cls(
             profile=Profile(
-                database,
-                events=events,
-                personal=personal,
-                pins=pins,
-                payers=payers,
+                basis.database,
+                events=basis.events,
+                personal=basis.personal,
+                pins=basis.pins,
+                payers=basis.payers,
                 step_up=step_up,
-                now=now,
+                now=basis.now,
             ),
             password_change=PasswordChange(
-                database,
-                events=events,
-                people=people,
-                passwords=passwords,
-                factors=factors,
+                basis.database,
+                events=basis.events,
+                people=basis.people,
+                passwords=basis.passwords,
+                factors=factors.second_factors,
                 sessions=sessions,
-                sender=sender,
+                sender=basis.sender,
                 step_up=step_up,
-                limits=limits,
-                now=now,
+                limits=basis.limits,
+                now=basis.now,
             ),
             pin_reset=PinReset(
-                database,
-                events=events,
-                people=people,
-                pins=pins,
+                basis.database,
+                events=basis.events,
+                people=basis.people,
+                pins=basis.pins,
                 step_up=step_up,
-                payers=payers,
-                sender=sender,
-                now=now,
+                payers=basis.payers,
+                sender=basis.sender,
+                now=basis.now,
             ),
-            recovery=Recovery(
-                database,
-                events=events,
-                people=people,
-                personal=personal,
-                codes=codes,
-                sender=sender,
-                limits=limits,
-                familiar=familiar,
-                factors=factors,
-                passwords=passwords,
-                sessions=sessions,
-                payers=payers,
-                public_url=public_url,
-                wait=wait,
-                now=now,
-            ),
-            phone_change=PhoneChange(
-                database,
-                events=events,
-                people=people,
-                personal=personal,
-                codes=codes,
-                sender=sender,
-                limits=limits,
-                step_up=step_up,
-                payers=payers,
-                public_url=public_url,
-                wait=wait,
-                now=now,
-            ),
+            recovery=_recovery(basis, factors, sessions, wait),
+            phone_change=_phone_change(basis, step_up, wait),
             closure=Closure(
-                database,
-                events=events,
-                people=people,
-                personal=personal,
-                passwords=passwords,
-                pins=pins,
-                factors=factors,
+                basis.database,
+                events=basis.events,
+                people=basis.people,
+                personal=basis.personal,
+                passwords=basis.passwords,
+                pins=basis.pins,
+                factors=factors.second_factors,
                 sessions=sessions,
-                sender=sender,
-                now=now,
+                sender=basis.sender,
+                now=basis.now,
             ),
         )
+
+
+def _recovery(basis: Basis, factors: FactorParts, sessions: Sessions, wait: timedelta) -> Recovery:
+    return Recovery(
+        basis.database,
+        events=basis.events,
+        people=basis.people,
+        personal=basis.personal,
+        codes=basis.codes,
+        sender=basis.sender,
+        limits=basis.limits,
+        familiar=factors.familiar,
+        factors=factors.second_factors,
+        passwords=basis.passwords,
+        sessions=sessions,
+        payers=basis.payers,
+        public_url=basis.public_url,
+        wait=wait,
+        now=basis.now,
+    )
+
+
+def _phone_change(basis: Basis, step_up: StepUp, wait: timedelta) -> PhoneChange:
+    return PhoneChange(
+        basis.database,
+        events=basis.events,
+        people=basis.people,
+        personal=basis.personal,
+        codes=basis.codes,
+        sender=basis.sender,
+        limits=basis.limits,
+        step_up=step_up,
+        payers=basis.payers,
+        public_url=basis.public_url,
+        wait=wait,
+        now=basis.now,
+    )

@@ -1,29 +1,20 @@
 """Second factors and passkeys, put together for `parts.Identity`: first what people have, then,
 once there are sessions, what is done with it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from tikiwallet import clock
-from tikiwallet.database.pool import Database
+from tikiwallet.identity.basis import Basis
 from tikiwallet.identity.ceremonies import Ceremonies
-from tikiwallet.identity.codes import Codes, CodeSender
 from tikiwallet.identity.confirmations import Confirmations
 from tikiwallet.identity.familiar import FamiliarPlaces
-from tikiwallet.identity.keys import ServerSecret
 from tikiwallet.identity.known_browsers import KnownBrowsers
-from tikiwallet.identity.limits import Limits
 from tikiwallet.identity.passkey_sign_in import PasskeySignIn
 from tikiwallet.identity.passkeys import Passkeys
-from tikiwallet.identity.passwords import Passwords
-from tikiwallet.identity.people import People
-from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.recovery_codes import RecoveryCodes
 from tikiwallet.identity.relying_party import RelyingParty
 from tikiwallet.identity.second_factors import SecondFactors
 from tikiwallet.identity.second_step import SecondStep
-from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.step_up import StepUp
 from tikiwallet.identity.totp import Totp
@@ -42,35 +33,27 @@ class FactorParts:
     confirmations: Confirmations
 
     @classmethod
-    def build(
-        cls,
-        database: Database,
-        *,
-        events: SecurityEvents,
-        secret: ServerSecret,
-        personal: Personal,
-        limits: Limits,
-        public_url: str,
-        now: Callable[[], int] = clock.now_us,
-    ) -> Self:
-        """The parts, wired; passkeys answer to `public_url` alone."""
-        ceremonies = Ceremonies(database, limits, now)
-        passkeys = Passkeys(database, ceremonies, RelyingParty.of(public_url), secret, events, now)
-        totp = Totp(database, personal.sealing, now)
+    def build(cls, basis: Basis) -> Self:
+        """The parts, wired; passkeys answer to the public URL alone."""
+        database, secret, now = basis.database, basis.secret, basis.now
+        ceremonies = Ceremonies(database, basis.limits, now)
+        relying_party = RelyingParty.of(basis.public_url)
+        passkeys = Passkeys(database, ceremonies, relying_party, secret, basis.events, now)
+        totp = Totp(database, basis.sealing, now)
         known_browsers = KnownBrowsers(secret, now)
         return cls(
             totp=totp,
             passkeys=passkeys,
             second_factors=SecondFactors(
                 database,
-                events=events,
+                events=basis.events,
                 totp=totp,
                 recovery_codes=RecoveryCodes(secret),
                 passkeys=passkeys,
                 now=now,
             ),
             ceremonies=ceremonies,
-            familiar=FamiliarPlaces(database, secret, personal, known_browsers, now),
+            familiar=FamiliarPlaces(database, secret, basis.personal, known_browsers, now),
             known_browsers=known_browsers,
             confirmations=Confirmations(passkeys, ceremonies),
         )
@@ -85,56 +68,43 @@ class StrongSignIn:
     step_up: StepUp
 
     @classmethod
-    def build(
-        cls,
-        database: Database,
-        *,
-        events: SecurityEvents,
-        factors: FactorParts,
-        people: People,
-        passwords: Passwords,
-        sessions: Sessions,
-        codes: Codes,
-        sender: CodeSender,
-        limits: Limits,
-        now: Callable[[], int] = clock.now_us,
-    ) -> Self:
+    def build(cls, basis: Basis, factors: FactorParts, sessions: Sessions) -> Self:
         """The parts, wired."""
         return cls(
             second_step=SecondStep(
-                database,
-                events=events,
-                people=people,
+                basis.database,
+                events=basis.events,
+                people=basis.people,
                 factors=factors.second_factors,
                 sessions=sessions,
                 passkeys=factors.passkeys,
                 ceremonies=factors.ceremonies,
-                codes=codes,
-                sender=sender,
-                limits=limits,
+                codes=basis.codes,
+                sender=basis.sender,
+                limits=basis.limits,
                 familiar=factors.familiar,
-                now=now,
+                now=basis.now,
             ),
             passkey_sign_in=PasskeySignIn(
-                database,
-                people=people,
+                basis.database,
+                people=basis.people,
                 sessions=sessions,
                 passkeys=factors.passkeys,
                 ceremonies=factors.ceremonies,
-                limits=limits,
+                limits=basis.limits,
                 familiar=factors.familiar,
             ),
             step_up=StepUp(
-                database,
-                events=events,
-                passwords=passwords,
+                basis.database,
+                events=basis.events,
+                passwords=basis.passwords,
                 factors=factors.second_factors,
-                people=people,
-                codes=codes,
-                sender=sender,
+                people=basis.people,
+                codes=basis.codes,
+                sender=basis.sender,
                 passkeys=factors.passkeys,
                 ceremonies=factors.ceremonies,
-                limits=limits,
-                now=now,
+                limits=basis.limits,
+                now=basis.now,
             ),
         )

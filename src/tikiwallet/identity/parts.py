@@ -9,13 +9,14 @@ from typing import Self
 from tikiwallet import clock
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.account_parts import AccountParts
+from tikiwallet.identity.basis import Basis
 from tikiwallet.identity.clients import Clients
-from tikiwallet.identity.codes import Codes, CodeSender
+from tikiwallet.identity.codes import CodeSender
 from tikiwallet.identity.confirmations import Confirmations
 from tikiwallet.identity.factor_parts import FactorParts, StrongSignIn
 from tikiwallet.identity.federation import Federation, IdentityProvider
 from tikiwallet.identity.hashing import Hashing
-from tikiwallet.identity.keys import load_server_secret, load_token_keys
+from tikiwallet.identity.keys import load_token_keys
 from tikiwallet.identity.known_browsers import KnownBrowsers
 from tikiwallet.identity.limits import Limits
 from tikiwallet.identity.note_keys import NoteKeys
@@ -36,8 +37,8 @@ from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.identity.service_tokens import ServiceTokens
 from tikiwallet.identity.sessions import Sessions
 from tikiwallet.identity.sightings import Sightings
+from tikiwallet.identity.sign_in_parts import SignInParts
 from tikiwallet.identity.step_up import StepUp
-from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.tokens import TokenIssuer, TokenVerifier
 from tikiwallet.identity.totp import Totp
 
@@ -95,115 +96,47 @@ class Identity:
         waiting time of recoveries and changes of number. Call `start` before tokens are verified.
         Raises `KeyFileError`."""
         keys = load_token_keys(keys_dir)
-        secret = load_server_secret(keys_dir)
-        sealing = Sealing(keys_dir)
-        personal = Personal.of(sealing, secret)
-        events = SecurityEvents(personal)
-        hashing = Hashing()
-        limits = Limits(database, secret, rate_limits, now)
-        passwords = Passwords(hashing)
-        tokens = TokenIssuer(keys, issuer, now)
-        revocations = Revocations(connect, now)
-        people = People(database, limits, personal)
-        codes = Codes(database, secret, now)
-        factors = FactorParts.build(
+        basis = Basis.build(
             database,
-            events=events,
-            secret=secret,
-            personal=personal,
-            limits=limits,
+            keys_dir=keys_dir,
             public_url=issuer,
-            now=now,
-        )
-        sessions = Sessions(
-            database,
-            events=events,
-            issuer=tokens,
-            secret=secret,
-            revoked=revocations,
-            passwords=passwords,
-            personal=personal,
-            limits=limits,
-            familiar=factors.familiar,
-            second_factors=factors.second_factors,
-            now=now,
-        )
-        strong = StrongSignIn.build(
-            database,
-            events=events,
-            factors=factors,
-            people=people,
-            passwords=passwords,
-            sessions=sessions,
-            codes=codes,
             sender=sender,
-            limits=limits,
+            rate_limits=rate_limits,
             now=now,
         )
-        tickets = Tickets(database, now)
-        pins = Pins(database, hashing, secret, events, now=now)
-        payers = Payers(database, now)
+        factors = FactorParts.build(basis)
+        sign_in = SignInParts.build(
+            basis, factors=factors, keys=keys, connect=connect, providers=providers or {}
+        )
+        strong = StrongSignIn.build(basis, factors, sign_in.sessions)
         account = AccountParts.build(
-            database,
-            events=events,
-            people=people,
-            personal=personal,
-            passwords=passwords,
-            pins=pins,
-            codes=codes,
-            sender=sender,
-            sessions=sessions,
-            limits=limits,
-            payers=payers,
-            familiar=factors.familiar,
-            factors=factors.second_factors,
+            basis,
+            factors=factors,
+            sessions=sign_in.sessions,
             step_up=strong.step_up,
-            public_url=issuer,
             wait=recovery_wait,
-            now=now,
         )
         return cls(
-            sealing=sealing,
-            personal=personal,
-            events=events,
-            people=people,
-            note_keys=NoteKeys(database, personal, now),
-            registration=Registration(
-                database,
-                events=events,
-                codes=codes,
-                passwords=passwords,
-                personal=personal,
-                sessions=sessions,
-                tickets=tickets,
-                limits=limits,
-                familiar=factors.familiar,
-                sender=sender,
-                now=now,
-            ),
-            sessions=sessions,
-            service_tokens=ServiceTokens(database, tokens, now),
-            clients=Clients(database, issuer=tokens, revoked=revocations, limits=limits, now=now),
-            pins=pins,
-            payers=payers,
+            sealing=basis.sealing,
+            personal=basis.personal,
+            events=basis.events,
+            people=basis.people,
+            note_keys=NoteKeys(database, basis.personal, now),
+            registration=sign_in.registration,
+            sessions=sign_in.sessions,
+            service_tokens=sign_in.service_tokens,
+            clients=sign_in.clients,
+            pins=basis.pins,
+            payers=basis.payers,
             account=account,
-            passwords=passwords,
-            limits=limits,
-            issuer=tokens,
-            verifier=TokenVerifier(keys, issuer, revocations, now=now),
-            revocations=revocations,
-            sightings=Sightings(database, now),
-            federation=Federation(
-                database,
-                events=events,
-                providers=providers or {},
-                sessions=sessions,
-                tickets=tickets,
-                limits=limits,
-                secret=secret,
-                now=now,
-            ),
-            hashing=hashing,
+            passwords=basis.passwords,
+            limits=basis.limits,
+            issuer=sign_in.issuer,
+            verifier=sign_in.verifier,
+            revocations=sign_in.revocations,
+            sightings=sign_in.sightings,
+            federation=sign_in.federation,
+            hashing=basis.hashing,
             totp=factors.totp,
             passkeys=factors.passkeys,
             second_factors=factors.second_factors,
