@@ -129,6 +129,21 @@ def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[Open
         context.close()
 
 
+def add_fingerprint_reader(page: Page) -> None:
+    """Give the page's device a reader that always knows whose finger it is."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    reader = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
+
+
 @pytest.fixture(scope="session")
 def axe_script() -> str:
     """axe-core's source."""

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, add_fingerprint_reader
 from tests.app.people import People
 from tests.app.words import shown
 
@@ -13,17 +13,7 @@ def phone_with_passkey(open_page: OpenPage, people: People) -> tuple[Page, str]:
     payer, payee = people.sign_up("key.kaia", pin=True), people.sign_up("key.noa")
     payer.open_wallet("SGD", 100_000)
     page = open_page(payer.state)
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    reader = {
-        "protocol": "ctap2",
-        "transport": "internal",
-        "hasResidentKey": True,
-        "hasUserVerification": True,
-        "isUserVerified": True,
-        "automaticPresenceSimulation": True,
-    }
-    session.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
+    add_fingerprint_reader(page)
     page.goto("/security/passkeys")
     page.get_by_role("button", name="Add a passkey").first.click()
     expect(page.get_by_role("button", name="Add a passkey").first).to_be_enabled()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.app.conftest import OpenPage
+from tests.app.conftest import OpenPage, add_fingerprint_reader
 from tests.app.people import PASSWORD, PIN, People, Somebody
 
 
@@ -44,17 +44,7 @@ def phone(open_page: OpenPage) -> Callable[[Somebody], Page]:
 
     def opened(person: Somebody) -> Page:
         page = open_page(person.state)
-        session = page.context.new_cdp_session(page)
-        session.send("WebAuthn.enable")
-        reader = {
-            "protocol": "ctap2",
-            "transport": "internal",
-            "hasResidentKey": True,
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-        }
-        session.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
+        add_fingerprint_reader(page)
         return page
 
     return opened

@@ -6,6 +6,7 @@ from tikiwallet.identity.sessions import Tokens
 from tikiwallet.notify.inbox import SandboxInbox
 
 PASSWORD = "seven lemons a day"
+ANA = "+6591234567"
 
 
 async def code_for(inbox: SandboxInbox, phone: str) -> str:
@@ -26,3 +27,8 @@ async def sign_up(
 def other_code(code: str) -> str:
     """Six digits that are not `code`."""
     return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+def session_of(identity: Identity, tokens: Tokens) -> bytes:
+    """The session that access tokens belong to."""
+    return identity.verifier.verify(f"Bearer {tokens.access_token}").session

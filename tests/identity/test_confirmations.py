@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from tests.identity.authenticator import Authenticator, Lie
 from tests.identity.conftest import ISSUER
+from tests.identity.factors import add
 from tests.identity.hand_clock import HandClock
 from tests.identity.sign_up import sign_up
-from tests.identity.test_passkeys import WRONG, add
+from tests.identity.test_passkeys import WRONG
 
 from tikiwallet.identity.ceremonies import CEREMONIES
 from tikiwallet.identity.confirmations import ConfirmationInvalid
@@ -18,18 +19,6 @@ from tikiwallet.identity.people import Person
 from tikiwallet.notify.inbox import SandboxInbox
 
 LUNCH, DINNER = b"12.50 to @ben", b"125.00 to @ben"
-
-
-@pytest.fixture
-async def ana(identity: Identity, inbox: SandboxInbox) -> Person:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0]
-
-
-@pytest.fixture
-async def device(identity: Identity, ana: Person) -> Authenticator:
-    device = Authenticator(ISSUER)
-    await add(identity, ana, device)
-    return device
 
 
 async def test_a_passkey_confirms_once(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, code_for, sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.identity import sessions
@@ -19,7 +19,7 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.sessions import InvalidCredentials
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, NOBODY = "+6591234567", "+6591234568"
+NOBODY = "+6591234568"
 HOME, AWAY, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.9"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, sign_up
 from tests.identity.test_familiar import guess
 
 from tikiwallet.identity import origin
@@ -15,14 +15,9 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.people import Person
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN = "+6591234567", "+6598765432"
+BEN = "+6598765432"
 AWAY, STRANGER = "198.51.100.1", "203.0.113.9"
 SECRET = ServerSecret(b"s" * 32)
-
-
-@pytest.fixture
-async def ana(identity: Identity, inbox: SandboxInbox) -> Person:
-    return (await sign_up(identity, inbox, ANA, "ana"))[0]
 
 
 @pytest.fixture(autouse=True)

@@ -31,11 +31,6 @@ def p256(form: PublicFormat = PublicFormat.UncompressedPoint) -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, form)
 
 
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
-
-
 @pytest.mark.parametrize("key", [x25519(), p256()], ids=["X25519", "P-256"])
 def test_keys(key: bytes) -> None:
     check_public_key(key)

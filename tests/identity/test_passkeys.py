@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from tests.identity.authenticator import TRUTH, AlreadyThere, Authenticator, Json, Lie
+from tests.identity.authenticator import AlreadyThere, Authenticator, Json, Lie
 from tests.identity.conftest import ISSUER
+from tests.identity.factors import SESSION, add, sign_in
 from tests.identity.hand_clock import HandClock
 from tests.identity.sign_up import sign_up
 from tests.identity.test_relying_party import LIES
@@ -14,13 +15,13 @@ from tikiwallet.errors import InvalidRequest, NotFound
 from tikiwallet.identity.limits import TooManyRequests
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.passkey_sign_in import OPTIONS_PER_ADDRESS
-from tikiwallet.identity.passkeys import MOST, Passkey, PasskeyExists, PasskeysFull
+from tikiwallet.identity.passkeys import MOST, PasskeyExists, PasskeysFull
 from tikiwallet.identity.people import Person
 from tikiwallet.identity.relying_party import PasskeyInvalid
 from tikiwallet.identity.sessions import Tokens
 from tikiwallet.notify.inbox import SandboxInbox
 
-SESSION, OTHER_SESSION = b"s" * 16, b"o" * 16
+OTHER_SESSION = b"o" * 16
 WRONG = {
     **LIES,
     "nobody named": Lie(handle=None),
@@ -34,26 +35,8 @@ WRONG = {
 
 
 @pytest.fixture
-async def ana(identity: Identity, inbox: SandboxInbox) -> Person:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0]
-
-
-@pytest.fixture
 async def ben(identity: Identity, inbox: SandboxInbox) -> Person:
     return (await sign_up(identity, inbox, "+6598765432", "ben"))[0]
-
-
-async def add(
-    identity: Identity, person: Person, device: Authenticator, name: str = "phone"
-) -> Passkey:
-    """A passkey of `person` on `device`."""
-    options = await identity.passkeys.begin_adding(person, SESSION)
-    return await identity.passkeys.add(person.id, SESSION, name, device.create(options))
-
-
-async def sign_in(identity: Identity, device: Authenticator, lie: Lie = TRUTH) -> Tokens:
-    id, options = await identity.passkey_sign_in.options()
-    return await identity.passkey_sign_in.sign_in(id, device.get(options, lie))
 
 
 class TestAdding:
@@ -177,12 +160,6 @@ class TestAdding:
 
 
 class TestSigningIn:
-    @pytest.fixture
-    async def device(self, identity: Identity, ana: Person) -> Authenticator:
-        device = Authenticator(ISSUER)
-        await add(identity, ana, device)
-        return device
-
     @pytest.mark.parametrize("lie", WRONG.values(), ids=WRONG.keys())
     async def test_lies(self, identity: Identity, device: Authenticator, lie: Lie) -> None:
         with pytest.raises(PasskeyInvalid):

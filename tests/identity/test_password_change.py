@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD
 
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.limits import TooManyRequests
@@ -16,15 +16,8 @@ from tikiwallet.identity.step_up import ReauthenticationRequired
 from tikiwallet.identity.tokens import TokenRevoked
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA = "+6591234567"
 NEW = "nine pears at noon"
 PIN, OTHER = "482916", "730518"
-
-
-@pytest.fixture
-async def signed_up(identity: Identity, inbox: SandboxInbox) -> tuple[int, bytes]:
-    person, tokens = await sign_up(identity, inbox, ANA, "ana")
-    return person.id, identity.verifier.verify(f"Bearer {tokens.access_token}").session
 
 
 async def newest_text(inbox: SandboxInbox) -> str:

@@ -27,11 +27,6 @@ DAY = 86_400
 
 
 @pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
-
-
-@pytest.fixture
 async def elsewhere(database_urls: DatabaseUrls) -> AsyncIterator[Payers]:
     """Another process's memory, with connections of its own."""
     database = await Database.connect(database_urls.app, APP)

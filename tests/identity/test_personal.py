@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, sign_up
 from tests.servers import DatabaseUrls
 
 from tikiwallet.database.migrate import MigrationError, migrate, read_migrations
@@ -30,7 +30,7 @@ from tikiwallet.identity.personal import (
 from tikiwallet.identity.sealing import SealBroken, Sealing
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN = "+6591234567", "+6591234568"
+BEN = "+6591234568"
 
 
 async def dump(database: Database) -> str:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, code_for, other_code, sign_up
+from tests.identity.trail import kinds
 
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound
@@ -17,15 +18,9 @@ from tikiwallet.identity.sessions import InvalidCredentials
 from tikiwallet.identity.step_up import ReauthenticationRequired
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN, NEW = "+6591234567", "+6591234568", "+6598765432"
+BEN, NEW = "+6591234568", "+6598765432"
 DAY = 86_400
 SESSION = b"s" * 16
-
-
-@pytest.fixture
-async def signed_up(identity: Identity, inbox: SandboxInbox) -> tuple[int, bytes]:
-    person, tokens = await sign_up(identity, inbox, ANA, "ana")
-    return person.id, identity.verifier.verify(f"Bearer {tokens.access_token}").session
 
 
 @pytest.fixture
@@ -39,9 +34,9 @@ async def phone_of(identity: Identity, person: int) -> str:
     return found.phone
 
 
-async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
-    found, _ = await identity.events.page(database, person, limit=100)
-    return [event.kind for event in reversed(found) if event.kind.startswith("phone")]
+async def steps(identity: Identity, database: Database, person: int) -> list[str]:
+    """What the trail says of changes of number."""
+    return [kind for kind in await kinds(identity, database, person) if kind.startswith("phone")]
 
 
 async def test_after_a_wait(
@@ -73,7 +68,7 @@ async def test_after_a_wait(
         await identity.sessions.login(ANA, PASSWORD)
     await identity.sessions.login(NEW, PASSWORD)
     assert (await identity.payers.of(person)).restricted_until == hand_clock() + DAY * 1_000_000
-    assert await kinds(identity, database, person) == [
+    assert await steps(identity, database, person) == [
         "phone_change_asked", "phone_change_begun", "phone_changed"
     ]  # fmt: skip
     # The old number is free again, for whoever has it next.
@@ -173,7 +168,7 @@ async def test_a_number_that_somebody_took_meanwhile(
     await change.carry_out_due()
     assert await phone_of(identity, person) == ANA
     assert await change.pending(person) is None
-    assert (await kinds(identity, database, person))[-1] == "phone_change_failed"
+    assert (await steps(identity, database, person))[-1] == "phone_change_failed"
 
 
 async def test_stopping(

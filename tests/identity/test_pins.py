@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from tests.identity.sign_up import sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Overloaded
@@ -20,7 +19,6 @@ from tikiwallet.identity.pins import (
     PinWrong,
     check_rules,
 )
-from tikiwallet.notify.inbox import SandboxInbox
 
 PIN, OTHER = "482916", "730518"
 
@@ -51,11 +49,6 @@ def test_weak(pin: str) -> None:
 def test_malformed(pin: str) -> None:
     with pytest.raises(PinMalformed):
         check_rules(pin)
-
-
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
 
 
 async def test_set_verify_change(identity: Identity, person: int) -> None:

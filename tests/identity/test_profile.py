@@ -2,7 +2,6 @@
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound
@@ -13,15 +12,8 @@ from tikiwallet.identity.pins import PinNotSet, PinWrong
 from tikiwallet.identity.profile import ProfileChanges
 from tikiwallet.identity.step_up import ReauthenticationRequired
 from tikiwallet.money import CURRENCIES
-from tikiwallet.notify.inbox import SandboxInbox
 
 PIN = "482916"
-
-
-@pytest.fixture
-async def signed_up(identity: Identity, inbox: SandboxInbox) -> tuple[int, bytes]:
-    person, tokens = await sign_up(identity, inbox, "+6591234567", "ana")
-    return person.id, identity.verifier.verify(f"Bearer {tokens.access_token}").session
 
 
 async def person_now(identity: Identity, id: int) -> Person:

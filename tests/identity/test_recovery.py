@@ -4,8 +4,10 @@ import re
 
 import pytest
 from tests.identity.authenticator_app import AuthenticatorApp
+from tests.identity.factors import switch_on
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, code_for, other_code, sign_up
+from tests.identity.trail import kinds
 
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
@@ -27,15 +29,10 @@ from tikiwallet.identity.sessions import InvalidCredentials, SecondFactorRequire
 from tikiwallet.identity.tokens import TokenRevoked
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, NOBODY = "+6591234567", "+6591234568"
+NOBODY = "+6591234568"
 NEW = "nine pears at noon"
 HOUR, DAY = 3_600, 86_400
 HOME, STRANGER = "192.0.2.1", "203.0.113.9"
-
-
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, ANA, "ana"))[0].id
 
 
 @pytest.fixture
@@ -53,8 +50,7 @@ async def proven(
 
 async def use_app(identity: Identity, person: int, hand_clock: HandClock) -> AuthenticatorApp:
     """An authenticator app whose next code still works."""
-    app = AuthenticatorApp((await identity.totp.begin(person, "ana")).secret)
-    await identity.second_factors.confirm_totp(person, app.code(hand_clock() // 1_000_000))
+    app = await switch_on(identity, person, hand_clock)
     hand_clock.advance(60)
     return app
 
@@ -64,11 +60,6 @@ def link_in(text: str) -> str:
     found = re.search(r"http://localhost:8000/recovery/cancel#(\S+)$", text)
     assert found is not None, text
     return found[1]
-
-
-async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
-    found, _ = await identity.events.page(database, person, limit=100)
-    return [event.kind for event in reversed(found)]
 
 
 class TestByPhone:

@@ -13,11 +13,10 @@ from tikiwallet.identity.second_factors import SecondFactorOff
 from tikiwallet.notify.inbox import SandboxInbox
 
 
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    id = (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
-    await identity.second_factors.set_sms(id, True)
-    return id
+@pytest.fixture(autouse=True)
+async def by_sms(identity: Identity, person: int) -> None:
+    """A second factor, beside which there can be recovery codes."""
+    await identity.second_factors.set_sms(person, True)
 
 
 async def use(identity: Identity, database: Database, person: int, code: str) -> bool:

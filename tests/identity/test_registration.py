@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, code_for, other_code, sign_up
 
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
@@ -18,7 +18,7 @@ from tikiwallet.identity.registration import Begun
 from tikiwallet.identity.usernames import UsernameReserved, UsernameTaken
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN, EVE = "+6591234567", "+6591234568", "+14155550132"
+BEN, EVE = "+6591234568", "+14155550132"
 
 
 async def test_register_and_verify(identity: Identity, inbox: SandboxInbox) -> None:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import asyncpg
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, sign_up
 
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.parts import Identity
@@ -14,7 +14,7 @@ from tikiwallet.identity.resealing import reseal
 from tikiwallet.identity.sealing import Sealing, add_key
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN = "+6591234567", "+6591234568"
+BEN = "+6591234568"
 
 
 async def test_a_rotation_seals_anew_and_can_be_repeated(

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from tests.identity.conftest import ISSUER
-from tests.identity.sign_up import sign_up
+from tests.identity.sign_up import ANA, sign_up
 from tests.servers import DatabaseUrls
 
 from tikiwallet import clock, ids
@@ -97,7 +97,7 @@ async def test_a_second_process_refuses_within_a_second(
         sender=inbox,
     )
     await identity.start()
-    _, tokens = await sign_up(identity, inbox, "+6591234567", "ana")
+    _, tokens = await sign_up(identity, inbox, ANA, "ana")
     arguments = (database_urls.app, APP, str(keys_dir), ISSUER, tokens.access_token)
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _WATCH, *arguments, stdout=asyncio.subprocess.PIPE

@@ -8,10 +8,10 @@ import pytest
 from tests.identity.authenticator import Authenticator, Lie
 from tests.identity.authenticator_app import AuthenticatorApp
 from tests.identity.conftest import ISSUER
+from tests.identity.factors import STEP, add, seconds, sign_in, switch_on
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
-from tests.identity.test_passkeys import WRONG, add, sign_in
-from tests.identity.test_totp import STEP, seconds, switch_on
+from tests.identity.sign_up import ANA, PASSWORD, code_for, other_code, sign_up
+from tests.identity.test_passkeys import WRONG
 
 from tikiwallet.database.pool import Database
 from tikiwallet.identity import housekeeping
@@ -34,14 +34,9 @@ from tikiwallet.identity.second_step import (
 from tikiwallet.identity.sessions import Factor, SecondFactorRequired, Tokens
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, BEN = "+6591234567", "+6598765432"
+BEN = "+6598765432"
 HOME, STRANGER = "192.0.2.1", "203.0.113.9"
 NO_CHALLENGE = "018c0000-0000-7000-8000-000000000000"
-
-
-@pytest.fixture
-async def ana(identity: Identity, inbox: SandboxInbox) -> Person:
-    return (await sign_up(identity, inbox, ANA, "ana"))[0]
 
 
 @pytest.fixture
@@ -421,12 +416,6 @@ class TestRecoveryCodes:
 
 
 class TestPasskeys:
-    @pytest.fixture
-    async def device(self, identity: Identity, ana: Person) -> Authenticator:
-        device = Authenticator(ISSUER)
-        await add(identity, ana, device)
-        return device
-
     async def answer(
         self, identity: Identity, pending: str, device: Authenticator, lie: Lie
     ) -> Tokens:

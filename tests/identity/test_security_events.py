@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 from tests.identity.authenticator_app import AuthenticatorApp
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, sign_up
+from tests.identity.trail import kinds
 from tests.servers import DatabaseUrls
 
 from tikiwallet.database.cluster import APP
@@ -25,18 +26,7 @@ from tikiwallet.identity.sessions import InvalidCredentials, RefreshReused, Seco
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, NOBODY = "+6591234567", "+6591234568"
-
-
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, ANA, "ana"))[0].id
-
-
-async def kinds(identity: Identity, database: Database, person: int) -> list[str]:
-    """The kinds of all events of `person`, oldest first."""
-    found, _ = await identity.events.page(database, person, limit=100)
-    return [event.kind for event in reversed(found)]
+NOBODY = "+6591234568"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, sign_up
+from tests.identity.sign_up import ANA, PASSWORD, session_of
 
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
@@ -30,18 +30,8 @@ from tikiwallet.identity.sessions import (
     Tokens,
 )
 from tikiwallet.identity.tokens import TokenExpired, TokenRevoked
-from tikiwallet.notify.inbox import SandboxInbox
 
-ANA, NOBODY = "+6591234567", "+6591234568"
-
-
-@pytest.fixture
-async def tokens(identity: Identity, inbox: SandboxInbox) -> Tokens:
-    return (await sign_up(identity, inbox, ANA, "ana"))[1]
-
-
-def session_of(identity: Identity, tokens: Tokens) -> bytes:
-    return identity.verifier.verify(f"Bearer {tokens.access_token}").session
+NOBODY = "+6591234568"
 
 
 async def test_login(identity: Identity, tokens: Tokens) -> None:

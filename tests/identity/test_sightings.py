@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import sign_up
+from tests.identity.sign_up import ANA, sign_up
 
 from tikiwallet import ids
 from tikiwallet.database.pool import Database
@@ -22,7 +22,7 @@ async def test_a_write_that_breaks_oddly_is_made_again(
     hand_clock: HandClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _, tokens = await sign_up(identity, inbox, "+6591234567", "ana")
+    _, tokens = await sign_up(identity, inbox, ANA, "ana")
     session = ids.read_uuid(tokens.session_id)
     assert session is not None
     hand_clock.advance(300)

@@ -3,10 +3,10 @@
 import pytest
 from tests.identity.authenticator import Authenticator, Lie
 from tests.identity.conftest import ISSUER
+from tests.identity.factors import STEP, add, seconds, sign_in, switch_on
 from tests.identity.hand_clock import HandClock
-from tests.identity.sign_up import PASSWORD, code_for, other_code, sign_up
-from tests.identity.test_passkeys import WRONG, add, sign_in
-from tests.identity.test_totp import STEP, seconds, switch_on
+from tests.identity.sign_up import ANA, PASSWORD, code_for, other_code, session_of
+from tests.identity.test_passkeys import WRONG
 
 from tikiwallet import ids
 from tikiwallet.identity.codes import CodeExpired, CodeWrong
@@ -27,33 +27,12 @@ from tikiwallet.identity.step_up import (
 )
 from tikiwallet.notify.inbox import SandboxInbox
 
-ANA = "+6591234567"
-
-
-@pytest.fixture
-async def signed_in(identity: Identity, inbox: SandboxInbox) -> tuple[Person, Tokens]:
-    return await sign_up(identity, inbox, ANA, "ana")
-
-
-@pytest.fixture
-def ana(signed_in: tuple[Person, Tokens]) -> Person:
-    return signed_in[0]
-
-
-@pytest.fixture
-def session(identity: Identity, signed_in: tuple[Person, Tokens]) -> bytes:
-    return session_of(identity, signed_in[1])
-
 
 @pytest.fixture
 def stale(session: bytes, hand_clock: HandClock) -> bytes:
     """A session whose sign-in no longer counts."""
     hand_clock.advance(600)
     return session
-
-
-def session_of(identity: Identity, tokens: Tokens) -> bytes:
-    return identity.verifier.verify(f"Bearer {tokens.access_token}").session
 
 
 async def is_confirmed(identity: Identity, session: bytes) -> bool:
@@ -75,9 +54,9 @@ async def test_a_sign_in_counts_for_ten_minutes(
 
 
 async def test_refreshing_is_not_signing_in(
-    identity: Identity, signed_in: tuple[Person, Tokens], stale: bytes
+    identity: Identity, tokens: Tokens, stale: bytes
 ) -> None:
-    await identity.sessions.refresh(signed_in[1].refresh_token)
+    await identity.sessions.refresh(tokens.refresh_token)
     assert not await is_confirmed(identity, stale)
 
 
@@ -283,12 +262,6 @@ class TestBySms:
 
 
 class TestWithAPasskey:
-    @pytest.fixture
-    async def device(self, identity: Identity, ana: Person) -> Authenticator:
-        device = Authenticator(ISSUER)
-        await add(identity, ana, device)
-        return device
-
     async def confirm(
         self, identity: Identity, ana: Person, session: bytes, device: Authenticator, lie: Lie
     ) -> None:

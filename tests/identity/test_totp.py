@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from tests.identity.authenticator_app import AuthenticatorApp
+from tests.identity.factors import STEP, seconds, switch_on
 from tests.identity.hand_clock import HandClock
 from tests.identity.sign_up import other_code, sign_up
 
@@ -14,24 +15,6 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.identity.totp import DRAFT_TRIES, TotpNotBegun
 from tikiwallet.notify.inbox import SandboxInbox
-
-STEP = 30
-
-
-@pytest.fixture
-async def person(identity: Identity, inbox: SandboxInbox) -> int:
-    return (await sign_up(identity, inbox, "+6591234567", "ana"))[0].id
-
-
-async def switch_on(identity: Identity, person: int, hand_clock: HandClock) -> AuthenticatorApp:
-    """An authenticator app of `person`, whose first code is used."""
-    app = AuthenticatorApp((await identity.totp.begin(person, "ana")).secret)
-    await identity.second_factors.confirm_totp(person, app.code(seconds(hand_clock)))
-    return app
-
-
-def seconds(hand_clock: HandClock) -> int:
-    return hand_clock() // 1_000_000
 
 
 async def use(identity: Identity, database: Database, person: int, code: str) -> bool:

@@ -17,6 +17,8 @@ TRIES = 5
 LIFETIME = timedelta(minutes=5)
 
 _FORM = re.compile(r"[0-9]{6}", re.ASCII)
+_USE = "UPDATE identity.code SET used_at = $2 WHERE id = $1 AND used_at IS NULL RETURNING 1"
+_USE_UP = "DELETE FROM identity.code WHERE id = $1 AND used_at IS NULL RETURNING 1"
 
 
 class Purpose(StrEnum):
@@ -190,24 +192,17 @@ class Codes:
     async def use(self, connection: AnyConnection, id: str) -> None:
         """End the code under `id`, once, in the caller's database transaction. Raises
         `CodeExpired` when somebody else did."""
-        used = await connection.fetchval(
-            """
-            UPDATE identity.code SET used_at = $2 WHERE id = $1 AND used_at IS NULL RETURNING 1
-            """,
-            id,
-            clock.from_us(self._now()),
-        )
-        if used is None:
-            raise CodeExpired
+        await _end(connection, _USE, id, clock.from_us(self._now()))
 
     async def use_up(self, connection: AnyConnection, id: str) -> None:
         """As `use`, and forget the code: another may be issued under `id`, for what is confirmed
         more than once. Raises `CodeExpired` when somebody else used it."""
-        used = await connection.fetchval(
-            "DELETE FROM identity.code WHERE id = $1 AND used_at IS NULL RETURNING 1", id
-        )
-        if used is None:
-            raise CodeExpired
+        await _end(connection, _USE_UP, id)
 
     def _hash(self, id: str, code: str) -> bytes:
         return hmac.digest(self._key, f"{id} {code}".encode(), "sha256")
+
+
+async def _end(connection: AnyConnection, statement: str, *args: object) -> None:
+    if await connection.fetchval(statement, *args) is None:
+        raise CodeExpired
