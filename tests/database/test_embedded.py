@@ -311,10 +311,18 @@ async def test_another_version_is_refused(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory", "buffers"), [(512 << 20, "128MB"), (8 << 30, "1024MB"), (256 << 30, "2048MB")]
+    ("memory", "stored", "buffers"),
+    [
+        (512 << 20, 0, "128MB"),
+        (8 << 30, 0, "1024MB"),
+        (256 << 30, 0, "2048MB"),
+        (256 << 30, 6 << 30, "3072MB"),
+        (256 << 30, 1 << 40, "8192MB"),
+        (8 << 30, 1 << 40, "2048MB"),
+    ],
 )
-def test_buffers_follow_the_machine(memory: int, buffers: str) -> None:
-    assert server_settings(memory)["shared_buffers"] == buffers
+def test_buffers_follow_the_machine_and_the_data(memory: int, stored: int, buffers: str) -> None:
+    assert server_settings(memory, stored)["shared_buffers"] == buffers
 
 
 @pytest.mark.parametrize(

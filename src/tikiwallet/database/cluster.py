@@ -192,7 +192,9 @@ def memory_bytes() -> int:
 def server_settings(memory: int, stored: int = 0) -> dict[str, str]:
     """PostgreSQL's settings for a machine with `memory` bytes and `stored` bytes of data so far;
     docs/decisions/0001 has measures."""
-    buffers = min(max(memory // 8, 128 << 20), 2 << 30) >> 20
+    few = min(max(memory // 8, 128 << 20), 2 << 30)
+    # Half of what is stored, where a quarter of the memory is enough for that.
+    buffers = max(few, min(stored // 2, memory // 4, 8 << 30)) >> 20
     # After each checkpoint every page is logged whole once: the more pages, the rarer it must be.
     log = min(max(stored // 2, 1 << 30), 8 << 30) >> 20
     settings = {

@@ -45,6 +45,7 @@ _AWAY: Final = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's last words came while the connection was idle
     asyncpg.LockNotAvailableError,  # whoever holds the lock waits, perhaps for the standby
 )
 _HEAD_START_SECONDS: Final = 0.3  # that a host has before the next one is asked as well
