@@ -20,14 +20,6 @@ async def test_a_miss_is_loaded_and_then_a_hit(stack: Stack) -> None:
     assert await directory.load([wallet.id]) == {wallet.id: facts}
 
 
-async def test_a_wallet_that_is_opened_later_is_found(stack: Stack) -> None:
-    directory = stack.directory
-    assert await directory.find(7, SGD) is None
-    wallet, _ = await stack.wallets.open_wallet(7, SGD)
-    assert await directory.find(7, SGD) == wallet.id
-    assert await directory.find(7, SGD) == wallet.id
-
-
 async def test_memory_is_bounded_and_keeps_what_is_used(stack: Stack) -> None:
     directory = WalletDirectory(stack.wallets, capacity=4)
     opened = [(await stack.wallets.open_wallet(person, SGD))[0] for person in range(1, 7)]

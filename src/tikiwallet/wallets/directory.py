@@ -6,7 +6,6 @@ Never a balance: those are the ledger's, and no cache stands before them.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tikiwallet.money import Currency
 from tikiwallet.recent import Recent
 from tikiwallet.wallets.wallets import Wallet, Wallets
 
@@ -53,14 +52,6 @@ class WalletDirectory:
             for loaded in await self._wallets.by_ids(missing):
                 found[loaded.id] = self.remember(loaded)
         return found
-
-    async def find(self, person: int, currency: Currency) -> int | None:
-        """The person's wallet in `currency`, from memory or the database."""
-        wallet = self._owned.get((person, currency.number))
-        if wallet is not None:
-            return wallet
-        loaded = await self._wallets.find(person, currency)
-        return None if loaded is None else self.remember(loaded).id
 
     def remember(self, wallet: Wallet) -> WalletFacts:
         """Keep what is known of `wallet`."""
