@@ -202,6 +202,23 @@ async def test_one_persons_look_ups_are_bounded(ana: Payer) -> None:
     assert answers == [False] * 32
 
 
+async def test_a_wallet_whose_account_is_not_open_yet_is_opened(ana: Payer) -> None:
+    """Between its row and its account, or where somebody died there."""
+    database = ana.stack.database
+    ben = await database.fetchval("SELECT id FROM identity.person WHERE username = 'ben'")
+    wallet = ids.new_id()
+    await database.execute(
+        "INSERT INTO wallets.wallet (id, person, currency, created_at) VALUES ($1, $2, $3, now())",
+        wallet,
+        ben,
+        CURRENCIES["SGD"].number,
+    )
+    assert await ana.pay(7) is False
+    (state,) = await ana.stack.ledger.states((wallet,))
+    assert state is not None
+    assert state.posted == 7
+
+
 async def test_refusals_cost_the_payer_and_want_of_room_does_not(ana: Payer) -> None:
     def ask() -> Asked:
         return ana.payments.asked(ana.person, "key", ana.request(1))
