@@ -31,14 +31,19 @@ async def _grow_stale(installation: Installation) -> None:
     await connection.close()
 
 
+def _by_sms_and_stale(person: Somebody, installation: Installation) -> Somebody:
+    """`person`, who signs in with codes by SMS, and did so an hour ago."""
+    person.call("PUT", "/v1/me/sms-factor", {"enabled": True})
+    run_apart(_grow_stale(installation))
+    return person
+
+
 def test_a_code_by_text_message_confirms(
     open_page: OpenPage, installation: Installation, site: str
 ) -> None:
     people = People(site)
     person = people.sign_up("sure.moana")
-    person.call("PUT", "/v1/me/sms-factor", {"enabled": True})
-    run_apart(_grow_stale(installation))
-    page = open_page(person.state)
+    page = open_page(_by_sms_and_stale(person, installation).state)
     page.goto("/security/authenticator")
     by_sms = page.get_by_role("switch", name="Codes by SMS")
     expect(by_sms).to_be_checked()
@@ -78,9 +83,7 @@ def test_a_found_phone_takes_no_copy_no_password_and_no_account(
 ) -> None:
     people = People(site)
     person = people.sign_up("sure.kahu")
-    person.call("PUT", "/v1/me/sms-factor", {"enabled": True})
-    run_apart(_grow_stale(installation))
-    page = open_page(person.state)
+    page = open_page(_by_sms_and_stale(person, installation).state)
     sheet = page.get_by_role("dialog", name="Is it you?")
 
     page.goto("/profile")
@@ -116,9 +119,7 @@ def test_a_new_password_is_set_after_the_second_factor(
 ) -> None:
     people = People(site)
     person = people.sign_up("sure.marama")
-    person.call("PUT", "/v1/me/sms-factor", {"enabled": True})
-    run_apart(_grow_stale(installation))
-    page = open_page(person.state)
+    page = open_page(_by_sms_and_stale(person, installation).state)
     page.goto("/security/password")
     page.get_by_label("Present password").fill(PASSWORD)
     page.get_by_label("New password").fill("nine pears at noon")

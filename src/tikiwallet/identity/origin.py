@@ -52,8 +52,9 @@ def current() -> Origin:
     return _CURRENT.get()
 
 
-def language_of_stranger() -> str:
-    """The language of a message to a phone that is nobody's: that of who asks for it."""
+def asked_language() -> str:
+    """The language to use where nobody has chosen one: that of the request, also for a message to a
+    phone that is nobody's."""
     return current().language or languages.DEFAULT
 
 

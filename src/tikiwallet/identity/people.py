@@ -49,9 +49,15 @@ class Person:
 
     @property
     def message_language(self) -> str:
-        """What messages to them are in: never what a request asks for, or whoever tries to get at
-        a wallet could have its owner warned in words that they do not read."""
-        return self.language or DEFAULT
+        """What messages to them are in."""
+        return message_language(self.language)
+
+
+def message_language(chosen: str | None) -> str:
+    """What messages to somebody are in who chose this language, or none: never what a request asks
+    for, or whoever tries to get at a wallet could have its owner warned in words that they do not
+    read."""
+    return chosen or DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,11 @@ from tikiwallet.identity.cancelling import CancelLink, hash_of
 from tikiwallet.identity.codes import CodeExpired, Codes, CodeSender, CodeWrong, Purpose
 from tikiwallet.identity.limits import CODES_PER_PHONE, CODES_TO_PHONE, Limit, Limits
 from tikiwallet.identity.payer_facts import Payers
-from tikiwallet.identity.people import People, Person
+from tikiwallet.identity.people import People, Person, message_language
 from tikiwallet.identity.personal import PERSON_PHONE, PHONE_CHANGE, Personal
 from tikiwallet.identity.recovery import WAIT
 from tikiwallet.identity.security_events import EventKind, Executes, SecurityEvents
 from tikiwallet.identity.step_up import StepUp
-from tikiwallet.languages import DEFAULT
 
 TO_PROVE: Final = timedelta(minutes=10)
 PHONE_CHANGES_PER_PERSON: Final = Limit("phone-change.person", 5, timedelta(days=1))
@@ -146,7 +145,7 @@ class PhoneChange:
         )
         told: str | None = to_new
         if other is not None:
-            told, spoken = None, other["language"] or DEFAULT
+            told, spoken = None, message_language(other["language"])
         await self._sender.send_code(phone, told, purpose, language=spoken)
         return id
 
@@ -278,7 +277,7 @@ class PhoneChange:
                     connection,
                     phone,
                     Purpose.PHONE_CHANGED,
-                    language=before["language"] or DEFAULT,
+                    language=message_language(before["language"]),
                 )
         return person
 

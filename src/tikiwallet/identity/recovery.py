@@ -189,7 +189,7 @@ class Recovery:
         async with self._database.transaction() as connection:
             await self._insert(connection, id, person, by_phone=True)
             code = await self._codes.issue(connection, id, purpose)
-        told, language = None, origin.language_of_stranger()
+        told, language = None, origin.asked_language()
         if person is not None:
             told, language = code, person.message_language
         return id, await self._sender.send_code(phone, told, purpose, language=language)

@@ -32,13 +32,12 @@ from tikiwallet.identity.limits import (
     address_subject,
 )
 from tikiwallet.identity.passwords import Passwords
-from tikiwallet.identity.people import Person, add_person
+from tikiwallet.identity.people import Person, add_person, message_language
 from tikiwallet.identity.personal import REGISTRATION_PHONE, Personal
 from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import Sessions, Tokens
 from tikiwallet.identity.tickets import Tickets
 from tikiwallet.identity.usernames import UsernameTaken
-from tikiwallet.languages import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +249,8 @@ class Registration:
         await self._reserve(connection, username, index)
         code = await self._codes.issue(connection, id, purpose)
         if known is None:
-            return _Message(purpose, code, origin.language_of_stranger())
-        return _Message(purpose, None, known["language"] or DEFAULT)
+            return _Message(purpose, code, origin.asked_language())
+        return _Message(purpose, None, message_language(known["language"]))
 
     async def _send(self, id: str, phone: str, asker: Asker, message: _Message) -> Begun:
         delivery = await self._sender.send_code(

@@ -57,6 +57,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _REPLAYED: Final = (b"idempotent-replayed", b"true")
 _CROWDED_SECONDS: Final = 0.05  # after the ledger had no room for a person's payment
 _CROWDED_MAX: Final = 10_000
+_OVERLOADED: Final = int(Result.OVERLOADED)  # each payment is compared with it
 _log = logs.get(__name__)
 
 
@@ -101,9 +102,7 @@ class Exchange:
 
     def settle(self, slot: int, outcome: Outcome) -> None:
         """What the ledger decided about a payment; implements `ledger.port.Sink`."""
-        if (
-            outcome.result and outcome.result == Result.OVERLOADED
-        ):  # nothing was done: let go of it at once
+        if outcome.result == _OVERLOADED:  # nothing was done: let go of it at once
             self._lane.crowd(self.asked.person)
             self.tell(outcome)
         else:

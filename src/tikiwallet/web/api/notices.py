@@ -7,7 +7,6 @@ from pydantic import Field
 
 from tikiwallet import clock
 from tikiwallet.identity import origin
-from tikiwallet.languages import DEFAULT
 from tikiwallet.web.api.bodies import Answer, Body
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
@@ -72,7 +71,7 @@ async def notices(
     """A notice appears about a second after what it tells of."""
     person = await parts.identity.people.person(principal.person)
     chosen = None if person is None else person.language
-    language = chosen or origin.current().language or DEFAULT
+    language = chosen or origin.asked_language()
     page = await parts.notices.page(principal.person, language, cursor, limit)
     return NoticesAnswer(
         items=[
