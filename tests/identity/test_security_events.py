@@ -20,7 +20,7 @@ from tikiwallet.identity.passwords import PasswordWrong
 from tikiwallet.identity.personal import SEALED, Personal
 from tikiwallet.identity.pins import PinLocked, PinWrong
 from tikiwallet.identity.resealing import reseal
-from tikiwallet.identity.sealing import SealBroken, add_key
+from tikiwallet.identity.sealing import add_key
 from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.identity.sessions import InvalidCredentials, RefreshReused, SecondFactorRequired
 from tikiwallet.ledger.history import BadCursor
@@ -103,8 +103,7 @@ async def test_where_it_came_from_is_sealed(
     kept = {row["id"]: (row["device_sealed"], row["address_sealed"]) for row in rows}
     assert kept[first] != kept[second]  # one cannot tell that both came from one place
     assert identity.events.origin_of(first, *kept[first]) == Origin("Firefox · Linux", "192.0.2.77")
-    with pytest.raises(SealBroken):
-        identity.events.origin_of(first, *kept[second])
+    assert identity.events.origin_of(first, *kept[second]) is None
 
 
 async def test_after_a_rotation_old_events_are_read_and_stay_as_they_are(
@@ -127,6 +126,21 @@ async def test_after_a_rotation_old_events_are_read_and_stay_as_they_are(
     # Who was running all the time reads both.
     found, _ = await identity.events.page(database, person, limit=2)
     assert [(event.device, event.address) for event in found] == [("Phone", "192.0.2.1")] * 2
+
+
+async def test_one_whose_place_does_not_open_hides_no_other(
+    identity: Identity, database: Database, person: int, tmp_path: Path
+) -> None:
+    origin.set_origin("Phone", "192.0.2.1")
+    try:
+        await identity.events.record(database, person, EventKind.PIN_SET)
+        lost = SecurityEvents(Personal.load(tmp_path / "lost"))
+        await lost.record(database, person, EventKind.PIN_CHANGED)
+    finally:
+        origin.set_origin(None, None)
+    (newer, older), _ = await identity.events.page(database, person, limit=2)
+    assert (newer.kind, newer.device, newer.address) == ("pin_changed", None, None)
+    assert (older.kind, older.device, older.address) == ("pin_set", "Phone", "192.0.2.1")
 
 
 async def test_pages_go_back_to_the_first(

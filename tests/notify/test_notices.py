@@ -147,6 +147,7 @@ async def test_a_place_that_does_not_open_holds_nobody_up(
         await notices.follow()
     told = await database.fetch("SELECT kind FROM notify.notice ORDER BY id")
     assert [row["kind"] for row in told] == ["signed_in", "pin_changed"]
+    assert len((await notices.page(person, LANGUAGE)).items) == 2
 
 
 async def test_a_first_pin_is_told(

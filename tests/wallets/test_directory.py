@@ -2,6 +2,7 @@
 
 from tests.wallets.stack import Stack
 
+from tikiwallet import ids
 from tikiwallet.money import CURRENCIES
 from tikiwallet.wallets.directory import WalletDirectory, WalletFacts
 
@@ -18,6 +19,18 @@ async def test_a_miss_is_loaded_and_then_a_hit(stack: Stack) -> None:
     assert directory.known(wallet.id) == facts
     assert directory.wallet_of(7, SGD.number) == wallet.id
     assert await directory.load([wallet.id]) == {wallet.id: facts}
+
+
+async def test_what_is_loaded_can_be_paid_into(stack: Stack) -> None:
+    """A wallet's row stands before its account does; whoever names it in between waits for both."""
+    wallet = ids.new_id()
+    await stack.database.execute(
+        "INSERT INTO wallets.wallet (id, person, currency, created_at) VALUES ($1, 7, $2, now())",
+        wallet,
+        SGD.number,
+    )
+    assert wallet in await stack.directory.load([wallet])
+    assert await stack.posted(wallet) == 0
 
 
 async def test_memory_is_bounded_and_keeps_what_is_used(stack: Stack) -> None:

@@ -17,7 +17,10 @@ from tikiwallet.database.pool import Database
 from tikiwallet.identity import origin
 from tikiwallet.identity.origin import Origin
 from tikiwallet.identity.personal import EVENT_ADDRESS, EVENT_DEVICE, Personal
+from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.ledger.history import BadCursor
+
+_log = logs.get(__name__)
 
 PAGE: Final = 50
 _CURSOR: Final = "e"
@@ -142,8 +145,8 @@ class SecurityEvents:
     async def page(
         self, database: Database, person: int, cursor: str | None = None, limit: int = PAGE
     ) -> tuple[list[SecurityEvent], str | None]:
-        """The events of `person`, newest first, and the cursor of the next page. Raises BadCursor,
-        `SealBroken`."""
+        """The events of `person`, newest first, and the cursor of the next page. Raises
+        BadCursor."""
         below = 1 << 63
         if cursor is not None:
             read = ids.read_id(_CURSOR, cursor)
@@ -155,12 +158,17 @@ class SecurityEvents:
         more = len(rows) > limit
         return found, ids.write_id(_CURSOR, found[-1].id) if more else None
 
-    def origin_of(self, id: int, device: bytes | None, address: bytes | None) -> Origin:
-        """Where the event `id` came from, by its two sealed values. Raises `SealBroken`."""
-        return Origin(
-            self._personal.open_any(EVENT_DEVICE, id, device),
-            self._personal.open_any(EVENT_ADDRESS, id, address),
-        )
+    def origin_of(self, id: int, device: bytes | None, address: bytes | None) -> Origin | None:
+        """Where the event `id` came from, by its two sealed values; None when they do not open, as
+        after the loss of a key: that it happened can be told all the same."""
+        try:
+            return Origin(
+                self._personal.open_any(EVENT_DEVICE, id, device),
+                self._personal.open_any(EVENT_ADDRESS, id, address),
+            )
+        except SealBroken as broken:
+            _log.error("where an event came from does not open", id=id, why=str(broken))
+            return None
 
     def _event(self, row: Any) -> SecurityEvent:
         came_from = self.origin_of(row["id"], row["device_sealed"], row["address_sealed"])
@@ -168,8 +176,8 @@ class SecurityEvents:
             row["id"],
             row["at"],
             row["kind"],
-            came_from.device,
-            came_from.address,
+            came_from and came_from.device,
+            came_from and came_from.address,
             json.loads(row["detail"]),
             None if row["session"] is None else row["session"].bytes,
         )

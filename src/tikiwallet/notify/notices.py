@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from tikiwallet import clock, ids, logs
+from tikiwallet import clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import InvalidRequest
 from tikiwallet.identity.origin import Origin
-from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.notify.wording import words
@@ -27,7 +26,6 @@ _BATCH: Final = 200
 _FAMILIAR: Final = timedelta(days=90)
 _LOOKED_AT: Final = 500  # sign-ins before: opening them takes a millisecond
 
-_log = logs.get(__name__)
 
 # What a person should hear of although they may have done it themselves.
 OF_WEIGHT: Final = frozenset(
@@ -159,7 +157,7 @@ class Notices:
     async def page(
         self, person: int, language: str, cursor: str | None = None, limit: int = PAGE
     ) -> NoticePage:
-        """The notices of `person`. Raises BadCursor, `SealBroken`."""
+        """The notices of `person`. Raises BadCursor."""
         below = (1 << 63) - 1
         if cursor is not None:
             read = ids.read_id(PREFIX, cursor)
@@ -196,13 +194,9 @@ class Notices:
         before = await connection.fetch(
             _SIGN_INS_BEFORE, event["person"], event["id"], event["at"] - _FAMILIAR
         )
-        try:
-            here = self._origin(event["id"], event)
-            return all(self._origin(row["id"], row) != here for row in before)
-        except SealBroken as broken:
-            # Rather told too much; and one event does not hold up everybody's notices.
-            _log.error("where a sign-in came from does not open", id=event["id"], why=str(broken))
-            return True
+        here = self._origin(event["id"], event)
+        # Where it is not known, rather told too much.
+        return here is None or all(self._origin(row["id"], row) != here for row in before)
 
     async def _add(self, connection: AnyConnection, number: int, event: Any) -> None:
         await connection.execute(
@@ -216,12 +210,12 @@ class Notices:
         )
 
     def _notice(self, row: Any, mark: int, language: str) -> Notice:
-        came_from = self._origin(row["event"], row)
+        came_from = self._origin(row["event"], row) or Origin()
         facts = json.loads(row["facts"])
         facts |= {"device": came_from.device, "address": came_from.address}
         title, text = words(row["kind"], facts, language)
         return Notice(row["id"], row["kind"], title, text, row["at"], row["id"] <= mark)
 
-    def _origin(self, event: int, row: Any) -> Origin:
-        """Where an event came from, which is kept with the event alone."""
+    def _origin(self, event: int, row: Any) -> Origin | None:
+        """Where an event came from, which is kept with the event alone; None: nobody knows."""
         return self._events.origin_of(event, row["device_sealed"], row["address_sealed"])

@@ -361,11 +361,7 @@ class Payments:
         person = await self._person_of(to)
         wallet = self._directory.wallet_of(person, money.number)
         if wallet is None:
-            found = await self._wallets.find(person, money)
-            # Its row stands before its account does: whoever comes in between waits for both.
-            if found is None or (await self._ledger.states((found.id,)))[0] is None:
-                found, _ = await self._wallets.open_wallet(person, money)
-            wallet = self._directory.remember(found).id
+            wallet = self._directory.remember(await self._wallets.of(person, money)).id
         return wallet
 
     async def _person_of(self, to: str) -> int:

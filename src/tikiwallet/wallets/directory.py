@@ -39,7 +39,8 @@ class WalletDirectory:
         return self._owned.get(key) if wallet is None else wallet
 
     async def load(self, wallets: Iterable[int]) -> dict[int, WalletFacts]:
-        """The facts of those of `wallets` that exist, from memory or the database."""
+        """The facts of those of `wallets` that exist, from memory or the database. All can be paid
+        from and into when this returns. Raises Overloaded or Unavailable."""
         found: dict[int, WalletFacts] = {}
         missing = []
         for wallet in wallets:
@@ -49,12 +50,13 @@ class WalletDirectory:
             else:
                 found[wallet] = facts
         if missing:
-            for loaded in await self._wallets.by_ids(missing):
-                found[loaded.id] = self.remember(loaded)
+            loaded = await self._wallets.by_ids(missing)
+            await self._wallets.open_where_missing(loaded)
+            found.update((wallet.id, self.remember(wallet)) for wallet in loaded)
         return found
 
     def remember(self, wallet: Wallet) -> WalletFacts:
-        """Keep what is known of `wallet`."""
+        """Keep what is known of `wallet`, whose account is open."""
         facts = WalletFacts(wallet.id, wallet.person, wallet.currency.number)
         self._facts.put(wallet.id, facts)
         self._owned.put((wallet.person, wallet.currency.number), wallet.id)

@@ -81,6 +81,16 @@ class Wallets:
         check_opened(wallet.id, outcome)
         return wallet, made is not None
 
+    async def of(self, person: int, currency: Currency) -> Wallet:
+        """The person's wallet in `currency`, opened if need be, and its account too. Raises
+        Overloaded or Unavailable."""
+        wallet = await self.find(person, currency)
+        if wallet is None:
+            wallet, _ = await self.open_wallet(person, currency)
+        else:
+            await self.open_where_missing([wallet])
+        return wallet
+
     async def of_person(self, person: int) -> list[Wallet]:
         """All wallets of a person, oldest first."""
         rows = await self._database.fetch(
@@ -105,6 +115,15 @@ class Wallets:
             list(wallets),
         )
         return [_wallet(row) for row in rows]
+
+    async def open_where_missing(self, wallets: Sequence[Wallet]) -> None:
+        """Open the accounts that these wallets should have and do not: a row stands before its
+        account does, for as long as whoever made it needs, or for good where they died. Raises
+        Overloaded or Unavailable."""
+        states = await self._ledger.states([wallet.id for wallet in wallets])
+        for wallet, state in zip(wallets, states, strict=True):
+            if state is None:
+                await self.open_wallet(wallet.person, wallet.currency)
 
     async def find(self, person: int, currency: Currency) -> Wallet | None:
         """The person's wallet in `currency`."""
