@@ -520,6 +520,7 @@ def _welcome(settings: Settings, dsns: Dsns, say: Say) -> None:
     say(f"  API        http://localhost:{settings.port}/docs")
     if settings.sandbox:
         say(f"  messages   http://localhost:{settings.port}/dev/inbox?phone=%2B6591234567")
-    say("  next       the walk in README.md: register two people, top up, pay")
+    command = sys.argv[0] if sys.argv[0].endswith("/tikiwallet") else "tikiwallet"
+    say(f"  next       `{command} demo`: people to play with; or the walk in README.md")
     say("  stop       Ctrl-C")
     sys.stdout.flush()

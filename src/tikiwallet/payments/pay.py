@@ -155,12 +155,14 @@ def balance_told(wallet_id: str, state: State) -> BalanceTold:
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
-    """A payment somebody asked for: its ledger id, and the digest of what was asked."""
+    """A payment somebody asked for: its ledger id, the digest of what was asked, and when (on
+    `time.monotonic()`) it is too late to carry it out."""
 
     id: bytes
     digest: bytes
     person: int
     request: PaymentRequest
+    deadline: float
 
 
 class Payments:
@@ -199,7 +201,8 @@ class Payments:
         self._budget.check(person)
         content = (request.from_wallet, request.payees, request.memo)
         digest = sha256(self._digest_key + _ENCODER.encode(content)).digest()
-        return Asked(ids.derived_id("payment", person, key), digest, person, request)
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        return Asked(ids.derived_id("payment", person, key), digest, person, request, deadline)
 
     async def carry_out(self, asked: "Asked") -> tuple[PaymentTold, bool]:
         """The answer to what was asked, whatever has to be looked up for it. Raises Problem."""
@@ -216,7 +219,7 @@ class Payments:
             if outcome is None:
                 raise
             return _answer(asked, outcome)
-        outcome = await self._ledger.post(*self._order(asked, postings))
+        outcome = await self._ledger.post(self._order(asked, postings), asked.deadline)
         if limited and outcome.result and not Result(outcome.result).retryable:
             await self._payers.give_back(asked.person, asked.id)
         return self.told(asked, outcome)
@@ -256,8 +259,7 @@ class Payments:
         postings = self._understood(asked.person, asked.request)
         if postings is None:
             return False
-        command, deadline = self._order(asked, postings)
-        self._ledger.enter(command, sink, 0, deadline)
+        self._ledger.enter(self._order(asked, postings), sink, 0, asked.deadline)
         return True
 
     def told(self, asked: "Asked", outcome: Outcome) -> tuple[PaymentTold, bool]:
@@ -266,12 +268,11 @@ class Payments:
             self._budget.spend(asked.person)  # not for want of room: that is no fault of theirs
         return _answer(asked, outcome)
 
-    def _order(self, asked: "Asked", postings: tuple[Posting, ...]) -> tuple[Transaction, float]:
-        """The command for the ledger, and until when it may be carried out."""
+    def _order(self, asked: "Asked", postings: tuple[Posting, ...]) -> Transaction:
+        """The command for the ledger."""
         memo = asked.request.memo
         text = self._seal(asked.id, memo) if memo else ""
-        command = Transaction(asked.id, asked.person, asked.digest, Kind.PAYMENT, postings, text)
-        return command, time.monotonic() + _DEADLINE_SECONDS
+        return Transaction(asked.id, asked.person, asked.digest, Kind.PAYMENT, postings, text)
 
     def _understood(self, person: int, request: PaymentRequest) -> tuple[Posting, ...] | None:
         """`_understand` from memory alone; None where that does not suffice for a clear yes."""
