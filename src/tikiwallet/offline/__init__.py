@@ -1,0 +1,1 @@
+"""Offline money: passes over escrow, signed payments between devices, and their settlement."""
