@@ -148,6 +148,7 @@ def _fields(receipt: bytes) -> dict[str, bytes]:
     entries = cbor2.loads(cbor2.loads(keys.raw[1:])[2])[3]
     ids = list(revoked.passes)
     return {
+        "a receipt without its status": _without(receipt, 2, payee),
         "a receipt without its time": _without(receipt, 3, payee),
         "a receipt with key 4": _set(receipt, 4, 0, payee),
         "a receipt with status 2": _set(receipt, 2, 2, payee),

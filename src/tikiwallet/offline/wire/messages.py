@@ -83,7 +83,7 @@ class Message:
     def __init_subclass__(cls) -> None:
         hints = get_type_hints(cls, include_extras=True).items()
         cls._PLACES = tuple(
-            _Place(name, place.key, place.rule, hasattr(cls, name))
+            _Place(name, place.key, place.rule, getattr(cls, name, ...) is None)
             for name, hint in hints
             for place in getattr(hint, "__metadata__", ())
         )
