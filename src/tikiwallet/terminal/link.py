@@ -1,0 +1,359 @@
+"""A private conversation between two terminals over a local network.
+
+1. Both send their certificate in the clear: self-signed, P-256, made at the terminal's start.
+2. TLS 1.3; each side trusts exactly the certificate it was sent, so both prove their keys.
+3. Six digits that both people compare, so that nobody sits in between. I connected, R answered;
+   F_I and F_R are the SHA-256 of their certificates, N_I and N_R are 32 random bytes:
+
+       I to R:  C = SHA-256("tikiwallet/offline/1/link-commit" 00 F_I F_R N_I)
+       R to I:  N_R
+       I to R:  N_I                                  (R checks C)
+       digits = SHA-256("tikiwallet/offline/1/link-digits" 00 F_I F_R N_I N_R),
+                its first 8 bytes as a number, modulo 1,000,000
+
+   Who sits in between shows each side a certificate of his own, and has to choose his nonces
+   before he learns those of the others: he has one try in a million, and a miss is seen.
+4. Frames: 4 bytes length, 1 byte kind, body. Both sides ping each second; after 4 silent seconds
+   the link counts as lost.
+
+A link between the same two certificates that comes back needs no second comparison.
+"""
+
+import asyncio
+import contextlib
+import enum
+import hashlib
+import os
+import secrets
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+BODY_MOST: Final = 16 * 1024
+_CERTIFICATE_MOST: Final = 1_024
+_HELLO: Final = b"TW1"
+_DOMAIN: Final = b"tikiwallet/offline/1/"
+_OPEN_SECONDS: Final = 10.0
+_PING_SECONDS: Final = 1.0
+_SILENCE_SECONDS: Final = 4.0
+_OPENING_MOST: Final = 8  # strangers that are being listened to at once
+
+
+class LinkLost(Exception):
+    """The other terminal cannot be reached any more, or said what no terminal says."""
+
+
+class Kind(enum.IntEnum):
+    """What a frame holds."""
+
+    COMMIT = 1
+    NONCE = 2
+    REVEAL = 3
+    CONFIRMED = 4  # this side's person says that the digits agree
+    MESSAGE = 5  # a signed offline message
+    PING = 6
+
+
+class Frame(NamedTuple):
+    kind: Kind
+    body: bytes
+
+
+class Certificate:
+    """This terminal's key for links, for as long as the process lives."""
+
+    def __init__(self, der: bytes, pem: bytes) -> None:
+        self.der = der
+        self.fingerprint = hashlib.sha256(der).digest()
+        # `ssl` reads keys from files only; this one has no name and never reaches a disk.
+        self._file = os.memfd_create("tikiwallet-link", os.MFD_CLOEXEC)
+        os.write(self._file, pem)
+
+    @classmethod
+    def make(cls) -> Self:
+        """A fresh one. It never ends, as the clocks it meets may be wrong by years."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tikiwallet terminal")])
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(datetime(1970, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+            .sign(key, hashes.SHA256())
+        )
+        secret = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        return cls(
+            certificate.public_bytes(serialization.Encoding.DER),
+            secret + certificate.public_bytes(serialization.Encoding.PEM),
+        )
+
+    def context(self, *, server: bool, peer: bytes) -> ssl.SSLContext:
+        """TLS 1.3 that shows this certificate and takes no other than `peer` (DER)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if server:
+            context.num_tickets = 0
+        context.load_verify_locations(cadata=peer)
+        context.load_cert_chain(f"/proc/self/fd/{self._file}")
+        return context
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Link:
+    """One open conversation. `digits` are for both people to compare, unless `peer`, the
+    fingerprint of the other's certificate, was compared before."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: bytes
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._pinging: asyncio.Task[None] | None = None
+        self.peer = peer
+        self.digits = ""
+
+    async def send(self, kind: Kind, body: bytes = b"") -> None:
+        """Raises `LinkLost`. That it returns does not mean that the other side has it."""
+        if len(body) > BODY_MOST:
+            raise ValueError(f"a frame holds {BODY_MOST} bytes, not {len(body)}")
+        try:
+            self._writer.write((len(body) + 1).to_bytes(4, "big") + bytes([kind]) + body)
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                await self._writer.drain()
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            raise _lost(error) from None
+
+    async def receive(self) -> Frame:
+        """The next frame that is no ping. Raises `LinkLost`."""
+        while True:
+            frame = await self._read(_SILENCE_SECONDS)
+            if frame.kind is not Kind.PING:
+                return frame
+
+    async def _read(self, seconds: float) -> Frame:
+        try:
+            async with asyncio.timeout(seconds):
+                length = int.from_bytes(await self._reader.readexactly(4), "big")
+                if not 1 <= length <= BODY_MOST + 1:
+                    raise LinkLost(f"the other terminal sent a frame of {length} bytes")
+                data = await self._reader.readexactly(length)
+        except (OSError, ssl.SSLError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise _lost(error) from None
+        try:
+            return Frame(Kind(data[0]), data[1:])
+        except ValueError:
+            raise LinkLost("the other terminal sent a frame of no known kind") from None
+
+    async def agree(self, own: bytes, *, connected: bool) -> None:
+        """Exchange nonces and work out the digits; `connected`: this side called the other."""
+        nonce = secrets.token_bytes(32)
+        sides = own + self.peer if connected else self.peer + own
+        if connected:
+            await self.send(Kind.COMMIT, _hash("link-commit", sides, nonce))
+            other = await self._expect(Kind.NONCE)
+            await self.send(Kind.REVEAL, nonce)
+            nonces = nonce + other
+        else:
+            commitment = await self._expect(Kind.COMMIT)
+            await self.send(Kind.NONCE, nonce)
+            other = await self._expect(Kind.REVEAL)
+            if _hash("link-commit", sides, other) != commitment:
+                raise LinkLost("the other terminal changed its mind in the handshake")
+            nonces = other + nonce
+        number = int.from_bytes(_hash("link-digits", sides, nonces)[:8], "big")
+        self.digits = f"{number % 1_000_000:06}"
+        self._pinging = asyncio.create_task(self._ping())
+
+    async def _expect(self, kind: Kind) -> bytes:
+        frame = await self._read(_OPEN_SECONDS)
+        if frame.kind is not kind or len(frame.body) != 32:
+            raise LinkLost("the other terminal does not follow the handshake")
+        return frame.body
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(LinkLost):  # whoever receives learns it
+            while True:
+                await self.send(Kind.PING)
+                await asyncio.sleep(_PING_SECONDS)
+
+    def close(self) -> None:
+        """At once, without waiting for the other side."""
+        if self._pinging is not None:
+            self._pinging.cancel()
+        self._writer.transport.abort()
+
+
+def _hash(name: str, *parts: bytes) -> bytes:
+    return hashlib.sha256(_DOMAIN + name.encode() + b"\0" + b"".join(parts)).digest()
+
+
+def _lost(error: Exception) -> LinkLost:
+    if isinstance(error, TimeoutError):
+        return LinkLost("the other terminal has fallen silent")
+    if isinstance(error, asyncio.IncompleteReadError):
+        return LinkLost("the other terminal has hung up")
+    return LinkLost(f"the connection broke: {error}")
+
+
+async def connect(certificate: Certificate, addresses: tuple[str, ...], port: int) -> Link:
+    """A link to the first address that answers. Raises `LinkLost`."""
+    last = LinkLost("the other terminal has no address")
+    for address in addresses:
+        try:
+            return await _connect(certificate, address, port)
+        except LinkLost as lost:
+            last = lost
+    raise last
+
+
+async def _connect(certificate: Certificate, address: str, port: int) -> Link:
+    try:
+        [found, *_] = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+        family, _, _, _, target = found
+        connection = socket.socket(family, socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        raise LinkLost(f"{address} is no address: {error}") from None
+    return await _opened(certificate, connection, target)
+
+
+async def _opened(
+    certificate: Certificate, connection: socket.socket, target: object | None
+) -> Link:
+    """TLS and digits over a socket: as the one who connects to `target`, or, where it is None, as
+    the one who was connected to."""
+    link = None
+    connection.setblocking(False)
+    try:
+        async with asyncio.timeout(_OPEN_SECONDS):
+            if target is not None:
+                await asyncio.get_running_loop().sock_connect(connection, target)  # type: ignore[arg-type]
+            peer = await _swap_certificates(certificate, connection)
+            link = await _secured(certificate, connection, peer, server=target is None)
+            await link.agree(certificate.fingerprint, connected=target is not None)
+            return link
+    except (OSError, ssl.SSLError, TimeoutError, LinkLost) as error:
+        if link is not None:
+            link.close()
+        else:
+            connection.close()
+        raise (error if isinstance(error, LinkLost) else _lost(error)) from None
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _swap_certificates(certificate: Certificate, connection: socket.socket) -> bytes:
+    loop = asyncio.get_running_loop()
+    own = certificate.der
+    await loop.sock_sendall(connection, _HELLO + len(own).to_bytes(2, "big") + own)
+    head = await _exactly(connection, 5)
+    length = int.from_bytes(head[3:], "big")
+    if head[:3] != _HELLO or not 1 <= length <= _CERTIFICATE_MOST:
+        raise LinkLost("what answers there is no terminal")
+    return await _exactly(connection, length)
+
+
+async def _exactly(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        more = await asyncio.get_running_loop().sock_recv(connection, length - len(data))
+        if not more:
+            raise LinkLost("the other terminal has hung up")
+        data += more
+    return data
+
+
+async def _secured(
+    certificate: Certificate, connection: socket.socket, peer: bytes, *, server: bool
+) -> Link:
+    loop = asyncio.get_running_loop()
+    context = certificate.context(server=server, peer=peer)
+    reader = asyncio.StreamReader(limit=2 * BODY_MOST)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    if server:
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, connection, ssl=context, ssl_handshake_timeout=_OPEN_SECONDS
+        )
+    else:
+        transport, _ = await loop.create_connection(
+            lambda: protocol,
+            sock=connection,
+            ssl=context,
+            server_hostname="",
+            ssl_handshake_timeout=_OPEN_SECONDS,
+        )
+    link = Link(
+        reader,
+        asyncio.StreamWriter(transport, protocol, reader, loop),
+        hashlib.sha256(peer).digest(),
+    )
+    tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    if tls.getpeercert(binary_form=True) != peer:
+        link.close()
+        raise LinkLost("the other terminal shows two certificates")
+    return link
+
+
+class Listener:
+    """Takes calls from other terminals on one port, over IPv4 and IPv6."""
+
+    def __init__(
+        self, certificate: Certificate, on_link: Callable[[Link], Awaitable[None]], host: str = ""
+    ) -> None:
+        self._certificate = certificate
+        self._on_link = on_link
+        self._places = asyncio.Semaphore(_OPENING_MOST)
+        self._calls: set[asyncio.Task[None]] = set()
+        both = not host and socket.has_dualstack_ipv6()
+        self._socket = socket.create_server(
+            (host, 0),
+            family=socket.AF_INET6 if both else socket.AF_INET,
+            dualstack_ipv6=both,
+        )
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._life = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        while True:
+            await self._places.acquire()
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(self._socket)
+            except OSError:  # gone before it was taken, or too many files: let others go first
+                self._places.release()
+                await asyncio.sleep(0.1)
+                continue
+            call = asyncio.create_task(self._answer(connection))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+
+    async def _answer(self, connection: socket.socket) -> None:
+        try:
+            link = await _opened(self._certificate, connection, None)
+        except LinkLost:
+            return  # somebody who is no terminal, or gave up
+        finally:
+            self._places.release()
+        await self._on_link(link)
+
+    async def close(self) -> None:
+        for task in (self._life, *self._calls):
+            task.cancel()
+        await asyncio.gather(self._life, *self._calls, return_exceptions=True)
+        self._socket.close()
