@@ -1,105 +1,91 @@
-"""What every link between two devices gives: whole messages, both ways, in order.
-
-On the wire a message is its length in four bytes, then itself. What a message says is the business
-of those who exchange them: the bytes of a QR code, or of a short string (`short_string`).
+"""What every link to another device gives, terminals (`link`) and phones (`webtransport`) alike,
+and the cutting of a stream into frames: 4 bytes length, 1 byte kind, body.
 """
 
-import asyncio
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-FRAME_MAX: Final = 16 * 1024
+from tikiwallet.terminal.link import BODY_MOST, Frame, Kind, LinkLost
+
 _LENGTH: Final = 4
 
 
-class LinkTrouble(Exception):
-    """The link is of no more use; the text says why, for people. What was sent may have arrived:
-    the same bytes go over the next link."""
+class FrameRefused(LinkLost):
+    """The other device sent what nobody sends who follows the rules."""
 
 
-class LinkEnded(LinkTrouble):
-    """The other device ended the exchange, or is gone."""
-
-
-class LinkStalled(LinkTrouble):
-    """Nothing came in time."""
-
-
-class FrameRefused(LinkTrouble):
-    """The other device sent what is no frame."""
-
-
-class FramedLink(Protocol):
-    """One exchange with one other device."""
+class Conversation(Protocol):
+    """One open exchange with another device."""
 
     @property
-    def binding(self) -> bytes:
-        """What both ends know of this channel, and nobody who sits between two channels can make
-        alike on both; at most 255 bytes."""
+    def digits(self) -> str:
+        """What both people see and compare."""
 
-    async def send(self, message: bytes) -> None:
-        """Hand over 1 to `FRAME_MAX` bytes. Raises `LinkTrouble`."""
+    @property
+    def peer(self) -> bytes:
+        """The fingerprint of the other's certificate; empty for a phone, which shows none."""
 
-    async def receive(self) -> bytes:
-        """The next message. Raises `LinkTrouble`."""
+    async def send(self, kind: Kind, body: bytes = b"") -> None:
+        """Hand over one frame. Raises `LinkLost`. That it returns does not mean that it arrived."""
 
-    async def close(self) -> None:
-        """End the exchange in order; what was sent still arrives."""
+    async def receive(self) -> Frame:
+        """The next frame that is no ping. Raises `LinkLost`."""
+
+    def close(self) -> None:
+        """No more of this."""
 
 
 class Meeting(Protocol):
-    """Takes on exchanges that other devices begin."""
+    """Takes on exchanges that phones begin."""
 
-    async def meet(self, link: FramedLink) -> None:
-        """One exchange. The link is closed afterwards; `LinkTrouble` may pass through."""
-
-
-def frame(message: bytes) -> bytes:
-    """`message` as it goes over the wire."""
-    if not 1 <= len(message) <= FRAME_MAX:
-        raise ValueError(f"a message has 1 to {FRAME_MAX} bytes, not {len(message)}")
-    return len(message).to_bytes(_LENGTH, "big") + message
+    async def meet(self, conversation: Conversation) -> None:
+        """One exchange, which is closed afterwards. `LinkLost` may pass through. A phone that was
+        lost in the middle comes back with the same bytes."""
 
 
-def _announced(head: bytes | bytearray) -> int:
-    length = int.from_bytes(head[:_LENGTH], "big")
-    if not 1 <= length <= FRAME_MAX:
-        raise FrameRefused(f"The other device sent a message of {length} bytes.")
-    return length
+def packed(kind: Kind, body: bytes) -> bytes:
+    """A frame as it goes over the wire."""
+    if len(body) > BODY_MOST:
+        raise ValueError(f"a frame holds {BODY_MOST} bytes, not {len(body)}")
+    return (len(body) + 1).to_bytes(_LENGTH, "big") + bytes((kind,)) + body
 
 
 class Deframer:
-    """Cuts a stream into messages. Holds at most one that is not whole."""
+    """Cuts a stream into frames. Holds at most one that is not whole."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The messages that `data` completes. Raises `FrameRefused`, once the whole ones before
-        are given."""
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """The frames that `data` completes. Raises `FrameRefused`, after the whole ones before."""
         self._held += data
         begin = 0
         try:
             while len(self._held) - begin >= _LENGTH:
-                end = begin + _LENGTH + _announced(self._held[begin : begin + _LENGTH])
+                body = begin + _LENGTH
+                end = body + _length(self._held[begin:body])
                 if len(self._held) < end:
                     break
-                yield bytes(self._held[begin + _LENGTH : end])
+                yield _frame(bytes(self._held[body:end]))
                 begin = end
         finally:
             del self._held[:begin]
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         """Whether nothing is held, so that the stream may end here."""
         return not self._held
 
 
-async def read_frame(stream: asyncio.StreamReader) -> bytes:
-    """The next message of a stream. Raises `LinkEnded`, `FrameRefused`."""
+def _length(head: bytearray) -> int:
+    length = int.from_bytes(head, "big")
+    if not 1 <= length <= BODY_MOST + 1:
+        raise FrameRefused(f"the other device sent a frame of {length} bytes")
+    return length
+
+
+def _frame(content: bytes) -> Frame:
     try:
-        length = _announced(await stream.readexactly(_LENGTH))
-        return await stream.readexactly(length)
-    except asyncio.IncompleteReadError as error:
-        within = " in the middle of a message" if error.partial else ""
-        raise LinkEnded(f"The other device ended the exchange{within}.") from None
+        return Frame(Kind(content[0]), content[1:])
+    except ValueError:
+        raise FrameRefused("the other device sent a frame of no known kind") from None
