@@ -20,6 +20,8 @@ import msgspec
 
 PAGE: Final = "index.html"
 ROOT: Final = "/app"
+# The one file that may reach beyond this host (web/headers.py says how far).
+_LINK_WORKER: Final = "app/offline/link-worker.js"
 _PRECACHE: Final = b'["__PRECACHE__"]'
 # At these addresses and no other, whatever the version.
 _STAYING: Final = {PAGE: "/", "sw.js": "/sw.js", "manifest.webmanifest": "/manifest.webmanifest"}
@@ -58,13 +60,15 @@ class AppFilesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AppFile:
-    """One file. `packed` is its gzip, where that is smaller; `kept` whether it never changes."""
+    """One file. `packed` is its gzip, where that is smaller; `kept` whether it never changes;
+    `reaches_out` whether it connects to others than this host."""
 
     media_type: bytes
     body: bytes
     packed: bytes | None
     etag: bytes
     kept: bool
+    reaches_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +157,5 @@ def _file(name: str, body: bytes, *, kept: bool) -> AppFile:
         packed = None
     # Weak: the compressed and the plain form carry the same one.
     etag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()
-    return AppFile(_TYPES[_ending(name)].encode(), body, packed, etag, kept)
+    media_type = _TYPES[_ending(name)].encode()
+    return AppFile(media_type, body, packed, etag, kept, reaches_out=name == _LINK_WORKER)

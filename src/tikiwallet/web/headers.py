@@ -40,6 +40,14 @@ PAGE: Final[list[Header]] = [
 # For answers that are no pages: should a browser show one, it does nothing.
 INERT: Final[Header] = (CSP, b"default-src 'none'; frame-ancestors 'none'")
 
+# For the worker that talks to a terminal nearby (pwa/app/offline/link-worker.js), which has a
+# policy of its own, so that the page's stays as it is: any address, as nobody knows those of
+# terminals, and certificates named by their hash. What it does with that is its own code's choice.
+LINK_WORKER: Final[Header] = (
+    CSP,
+    b"default-src 'none'; connect-src https: 'unsafe-webtransport-hashes'; frame-ancestors 'none'",
+)
+
 
 def of_every_answer(public_url: str) -> list[Header]:
     """What every answer carries. Addresses of ours are told to nobody else, nothing of ours is

@@ -91,7 +91,7 @@ def _answer(file: AppFile, asked: Headers) -> tuple[int, list[tuple[bytes, bytes
         _KEPT if file.kept else _ASKED_AGAIN,
         _VARY,
         # What a page may do is the page's to say; a kilobyte with each of its forty files is much.
-        *((security.INERT,) if file.kept else security.PAGE),
+        *_policy(file),
     ]
     known = b""
     packed = False
@@ -109,6 +109,12 @@ def _answer(file: AppFile, asked: Headers) -> tuple[int, list[tuple[bytes, bytes
     headers.append((b"content-type", file.media_type))
     headers.append((b"content-length", b"%d" % len(body)))
     return 200, headers, body
+
+
+def _policy(file: AppFile) -> Iterable[security.Header]:
+    if file.reaches_out:
+        return (security.LINK_WORKER,)
+    return (security.INERT,) if file.kept else security.PAGE
 
 
 def _takes_gzip(value: bytes) -> bool:
