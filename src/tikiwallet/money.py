@@ -240,5 +240,14 @@ def worth_of_sgd(minor_sgd: int, code: str) -> int:
     A currency without a worth counts one major unit as one Singapore dollar. Raises
     UnknownCurrency.
     """
+    return max(1, minor_sgd * _reference(code) // _SGD_PARTS)
+
+
+def worth_of_usd(minor_usd: int, code: str) -> int:
+    """As `worth_of_sgd`, of US cents."""
+    return max(1, minor_usd * _reference(code) // REFERENCE_WORTH["USD"])
+
+
+def _reference(code: str) -> int:
     parity: int = 100 * 10 ** currency(code).exponent
-    return max(1, minor_sgd * REFERENCE_WORTH.get(code, parity) // _SGD_PARTS)
+    return REFERENCE_WORTH.get(code, parity)

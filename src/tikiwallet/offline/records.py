@@ -30,11 +30,12 @@ class Protection(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a device was revoked by its owner."""
+    """Why a device was revoked."""
 
     LOST = "lost"
     STOLEN = "stolen"
     REPLACED = "replaced"
+    CLOSED = "closed"  # with its owner's account
 
 
 class PassState(StrEnum):

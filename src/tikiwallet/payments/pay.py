@@ -15,9 +15,7 @@ from msgspec import Meta
 
 from tikiwallet import clock, ids
 from tikiwallet.errors import InvalidRequest, NotFound, Overloaded, Problem, Unavailable
-from tikiwallet.identity.payer_facts import PIN_FREE_SGD, PayerFacts
 from tikiwallet.identity.people import People
-from tikiwallet.identity.pins import PinRequired, Pins
 from tikiwallet.ledger.port import Ledger, Sink
 from tikiwallet.ledger.transactions import (
     AMOUNT_MAX,
@@ -28,7 +26,8 @@ from tikiwallet.ledger.transactions import (
     State,
     Transaction,
 )
-from tikiwallet.money import BY_NUMBER, Currency, currency, worth_of_sgd
+from tikiwallet.money import BY_NUMBER, Currency, currency
+from tikiwallet.payments.approval import Approval, PayerLimits, PinCheck
 from tikiwallet.payments.budget import Budget
 from tikiwallet.payments.content import payment_content
 from tikiwallet.payments.memos import Memos
@@ -41,7 +40,6 @@ PAYEES_MAX: Final = 100
 _DEADLINE_SECONDS: Final = 8.0
 _UNKNOWN_COST: Final = 5.0  # an unknown name or wallet costs as much as so many refusals
 _LOOK_UPS_MAX: Final = 32  # of one person's payments at once; after the first, the rest find it all
-_THRESHOLDS_MAX: Final = 10_000  # of people's own thresholds in their currencies
 _NAMES_SECONDS: Final = 5.0  # a name may find a new owner; this long an old answer may be used
 
 
@@ -125,26 +123,6 @@ class ConfirmationCheck(Protocol):
         ...
 
 
-class PayerLimits(Protocol):
-    """What paying needs to know of a person; see `identity.payer_facts.Payers`."""
-
-    def known(self, person: int) -> PayerFacts | None: ...
-
-    async def of(self, person: int) -> PayerFacts: ...
-
-    async def take_restricted(self, person: int, transaction: bytes, amount_sgd: int) -> None: ...
-
-    async def give_back(self, person: int, transaction: bytes) -> None: ...
-
-
-class PinCheck(Protocol):
-    """What paying needs of PINs."""
-
-    async def is_set(self, person: int) -> bool: ...
-
-    async def verify_pin(self, person: int, pin: str) -> None: ...
-
-
 def balance_told(wallet_id: str, state: State) -> BalanceTold:
     """A wallet's state in the words of the API."""
     posted = state.posted_credits - state.posted_debits
@@ -174,7 +152,7 @@ class Payments:
         directory: WalletDirectory,
         wallets: Wallets,
         people: People,
-        pins: Pins | PinCheck,
+        pins: PinCheck,
         confirmations: ConfirmationCheck,
         payers: PayerLimits,
         memos: Memos,
@@ -186,7 +164,7 @@ class Payments:
         self._directory = directory
         self._wallets = wallets
         self._people = people
-        self._pins = pins
+        self._approval = Approval(pins, payers)
         self._confirmations = confirmations
         self._payers = payers
         self._seal = memos.seal
@@ -194,7 +172,6 @@ class Payments:
         self._budget = budget or Budget()
         self._names: dict[str, tuple[int, float]] = {}
         self._looking_up: dict[int, int] = {}  # how many payments of a person
-        self._pin_free: dict[tuple[int, str], int] = {}
 
     def asked(self, person: int, key: str, request: PaymentRequest) -> "Asked":
         """`request` with the id and digest that follow from it. Raises RefusedTooOften."""
@@ -209,7 +186,12 @@ class Payments:
         try:
             with self._look_up_of(asked.person):
                 postings = await self._understand(asked.person, asked.request)
-                limited = await self._limited(asked, postings)
+                limited = await self._approval.count(
+                    asked.person,
+                    asked.id,
+                    BY_NUMBER[postings[0].currency],
+                    sum(posting.amount for posting in postings),
+                )
         except (Overloaded, Unavailable):  # nothing about what was asked, and no fault of theirs
             raise
         except Problem:
@@ -221,7 +203,7 @@ class Payments:
             return _answer(asked, outcome)
         outcome = await self._ledger.post(self._order(asked, postings), asked.deadline)
         if limited and outcome.result and not Result(outcome.result).retryable:
-            await self._payers.give_back(asked.person, asked.id)
+            await self._approval.give_back(asked.person, asked.id)
         return self.told(asked, outcome)
 
     @contextmanager
@@ -240,18 +222,6 @@ class Payments:
                 self._looking_up[person] = left
             else:
                 del self._looking_up[person]
-
-    async def _limited(self, asked: "Asked", postings: tuple[Posting, ...]) -> bool:
-        """Whether lower limits hold for the payer; what is paid is counted then. Raises
-        LowerLimit."""
-        if not (await self._payers.of(asked.person)).restricted_until:
-            return False
-        money = BY_NUMBER[postings[0].currency]
-        total = sum(posting.amount for posting in postings)
-        rate = worth_of_sgd(PIN_FREE_SGD, money.code)
-        worth = -(-total * PIN_FREE_SGD // rate)  # rounded up, as limits are
-        await self._payers.take_restricted(asked.person, asked.id, worth)
-        return True
 
     def enter(self, asked: "Asked", sink: Sink) -> bool:
         """Send what was asked to the ledger at once, its outcome to `sink`; False when something
@@ -297,7 +267,7 @@ class Payments:
                 return None
             total += amount.amount
             postings.append(Posting(payer.id, to, amount.amount, payer.currency))
-        return None if total > self._threshold(facts, money) else tuple(postings)
+        return None if total > self._approval.threshold(facts, money) else tuple(postings)
 
     def _known_account(self, to: str, currency: int) -> int | None:
         """`_account_of` from memory alone; None says nothing."""
@@ -378,31 +348,16 @@ class Payments:
         self._names[to] = (found.id, now + _NAMES_SECONDS)
         return found.id
 
-    def _threshold(self, facts: PayerFacts, money: Currency) -> int:
-        """Up to what sum this person pays without PIN."""
-        key = (facts.pin_free, money.code)
-        threshold = self._pin_free.get(key)
-        if threshold is None:
-            if len(self._pin_free) >= _THRESHOLDS_MAX:
-                self._pin_free.clear()
-            # Whoever wants the PIN each time wants it for the smallest coin too.
-            threshold = worth_of_sgd(facts.pin_free, money.code) if facts.pin_free else 0
-            self._pin_free[key] = threshold
-        return threshold
-
     async def _check_total(self, person: int, money: Currency, request: PaymentRequest) -> None:
         """The sum in bounds, and the PIN where it needs one; before names are resolved and wallets
         opened for anybody."""
         total = sum(payee.amount.amount for payee in request.payees)
         if total > AMOUNT_MAX:
             raise InvalidRequest("All amounts together are more than can be paid at once")
-        needed = total > self._threshold(await self._payers.of(person), money)
         if request.confirmation is not None:
             await self._check_confirmation(person, request, request.confirmation)
-        elif request.pin is not None and await self._pins.is_set(person):
-            await self._pins.verify_pin(person, request.pin)
-        elif needed:
-            raise PinRequired("A payment of this size needs your PIN")
+        else:
+            await self._approval.check_pin(person, money, total, request.pin)
 
     async def _check_confirmation(
         self, person: int, request: PaymentRequest, confirmation: Confirmation

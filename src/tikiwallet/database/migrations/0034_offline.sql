@@ -24,7 +24,7 @@ CREATE TABLE offline.device (
     CONSTRAINT device_protection CHECK (protection IN ('pin', 'passkey', 'file')),
     CONSTRAINT device_tier CHECK (tier BETWEEN 0 AND 23),
     CONSTRAINT device_pseudonym CHECK (octet_length(pseudonym) = 8),
-    CONSTRAINT device_reason CHECK (reason IN ('lost', 'stolen', 'replaced')),
+    CONSTRAINT device_reason CHECK (reason IN ('lost', 'stolen', 'replaced', 'closed')),
     CONSTRAINT device_revoked CHECK ((revoked_at IS NULL) = (reason IS NULL))
 );
 CREATE INDEX device_person ON offline.device (person, created_at);
@@ -45,7 +45,7 @@ CREATE TABLE offline.pass (
     start_seq integer NOT NULL DEFAULT 1,
     tier smallint NOT NULL,
     most_per_payment bigint NOT NULL,
-    payments integer NOT NULL,
+    payments smallint NOT NULL,
     hops smallint NOT NULL,
     payee_lock bytea,
     not_before timestamptz NOT NULL,
@@ -71,7 +71,7 @@ CREATE TABLE offline.pass (
     CONSTRAINT pass_start CHECK (start_seq BETWEEN 1 AND 65535),
     CONSTRAINT pass_tier CHECK (tier BETWEEN 0 AND 23),
     CONSTRAINT pass_limits CHECK (
-        most_per_payment BETWEEN 0 AND 4294967295 AND payments BETWEEN 1 AND 65535
+        most_per_payment BETWEEN 0 AND 4294967295 AND payments BETWEEN 1 AND 255
         AND hops BETWEEN 0 AND 3
     ),
     CONSTRAINT pass_lock CHECK (octet_length(payee_lock) = 8),
@@ -127,7 +127,7 @@ CREATE TABLE offline.limits (
     tier smallint NOT NULL,
     most_per_payment bigint NOT NULL,
     most_per_pass bigint NOT NULL,
-    payments integer NOT NULL,
+    payments smallint NOT NULL,
     hours integer NOT NULL,
     hops smallint NOT NULL,
     PRIMARY KEY (currency, tier),
@@ -136,7 +136,7 @@ CREATE TABLE offline.limits (
     CONSTRAINT limits_amounts CHECK (
         most_per_payment BETWEEN 0 AND most_per_pass AND most_per_pass <= 4294967295
     ),
-    CONSTRAINT limits_payments CHECK (payments BETWEEN 1 AND 65534),
+    CONSTRAINT limits_payments CHECK (payments BETWEEN 1 AND 255),
     CONSTRAINT limits_hours CHECK (hours BETWEEN 1 AND 168),
     CONSTRAINT limits_hops CHECK (hops BETWEEN 0 AND 3)
 );
