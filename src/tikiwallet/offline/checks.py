@@ -1,0 +1,154 @@
+"""What a payer and a payee check before they sign or accept, without a network. Pure.
+
+Each check gives a `Refusal`, or None when there is nothing against it. The order is the order in
+which a person should hear of things: first what concerns this device, then whose message it is.
+"""
+
+from typing import Final
+
+from tikiwallet.offline.exchange.purse import Doubt, Purse
+from tikiwallet.offline.exchange.till import Request, Taken, Till
+from tikiwallet.offline.known import Known
+from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.messages import Invite, Pass, Pay
+
+LIST_OLDEST: Final = 96 * 3_600  # seconds; also how long a pass lives
+# A request's life is counted on the payer's own clock. Two clocks may differ by this much before
+# it counts as old at first sight; that it is fresh for its payee follows from its random id.
+CLOCKS_APART: Final = 24 * 3_600
+
+
+def check_own(known: Known, purse: Purse) -> Refusal | None:
+    """May this device sign with its pass at all?"""
+    own = purse.holder
+    if purse.doubt is Doubt.LOST:
+        return Refusal.PASS_LOST
+    if purse.doubt is Doubt.BEHIND:
+        return Refusal.SYNC_FIRST
+    if purse.close:
+        return Refusal.OWN_CLOSED
+    if known.now >= own.expiry:
+        return Refusal.OWN_EXPIRED
+    if known.has_revoked(own):
+        return Refusal.OWN_REVOKED
+    return None
+
+
+def check_invite(known: Known, purse: Purse, invite: Invite) -> Refusal | None:
+    """May this device pay what `invite` asks for? The payee's number is `check_number`'s."""
+    own, payee = purse.holder, invite.payee
+    if refusal := check_own(known, purse):
+        return refusal
+    if refusal := _check_signed(known, invite, payee):
+        return refusal
+    if known.now > invite.made_at + invite.life + CLOCKS_APART:
+        return Refusal.INVITE_OLD
+    if not own.currency == payee.currency == invite.currency:
+        return Refusal.WRONG_CURRENCY
+    if own.key == payee.key:
+        return Refusal.SELF
+    if own.payee_lock not in (None, payee.pseudonym):
+        return Refusal.OTHER_PAYEE
+    if invite.amount > own.limits.most_per_payment:
+        return Refusal.OVER_LIMIT
+    if purse.made >= own.limits.payments:
+        return Refusal.TOO_MANY
+    return Refusal.NOT_ENOUGH if invite.amount > purse.left else None
+
+
+def check_number(holder: Pass, phone: str) -> Refusal | None:
+    """Does the pass belong to who has this number?"""
+    try:
+        return None if holder.is_of(phone) else Refusal.WRONG_NUMBER
+    except ValueError:
+        return Refusal.NUMBER_FORM
+
+
+def check_ask(known: Known, till: Till, request: Request) -> Refusal | None:
+    """May this device ask for `request`?"""
+    own = till.holder
+    if known.now >= own.expiry:
+        return Refusal.OWN_EXPIRED
+    if known.has_revoked(own):
+        return Refusal.OWN_REVOKED
+    if till.request(request.id):
+        return Refusal.ASKED_ALREADY
+    refusal = check_number(own, request.phone)
+    return refusal if refusal is Refusal.NUMBER_FORM else None
+
+
+def check_pay(known: Known, till: Till, request: Request | None, pay: Pay) -> Refusal | None:
+    """May this device accept `pay`, which answers its own outstanding `request`?"""
+    if refusal := _check_signed(known, pay, pay.payer):
+        return refusal
+    if known.now - known.listed_at > LIST_OLDEST:
+        return Refusal.STALE_LIST
+    if request is None:
+        return Refusal.NOT_MY_REQUEST
+    return (
+        _check_asked(Invite.parse(request.invite), pay)
+        or check_number(pay.payer, request.phone)
+        or _check_limits(pay)
+        or _check_chain(till, pay)
+    )
+
+
+def _check_signed(known: Known, message: Invite | Pay, holder: Pass) -> Refusal | None:
+    if not known.has_issued(holder):
+        return Refusal.UNKNOWN_ISSUER
+    if not message.is_signed_by(holder.key):
+        return Refusal.BAD_SIGNATURE
+    if known.now >= holder.expiry:
+        return Refusal.EXPIRED
+    return Refusal.REVOKED if known.has_revoked(holder) else None
+
+
+def _check_asked(invite: Invite, pay: Pay) -> Refusal | None:
+    payer, payee = pay.payer, invite.payee
+    if pay.payee_pass != payee.id:
+        return Refusal.WRONG_PAYEE
+    if pay.amount != invite.amount:
+        return Refusal.WRONG_AMOUNT
+    if payer.currency != invite.currency:
+        return Refusal.WRONG_CURRENCY
+    if payer.key == payee.key:
+        return Refusal.SELF
+    return Refusal.OTHER_PAYEE if payer.payee_lock not in (None, payee.pseudonym) else None
+
+
+def _check_limits(pay: Pay) -> Refusal | None:
+    payer = pay.payer
+    if pay.sources:
+        return Refusal.PASSED_ON
+    if pay.amount > payer.limits.most_per_payment:
+        return Refusal.OVER_LIMIT
+    if pay.sequence - payer.start_sequence >= payer.limits.payments:
+        return Refusal.TOO_MANY
+    return Refusal.OVER_PASS if pay.cumulative > payer.amount else None
+
+
+def _check_chain(till: Till, pay: Pay) -> Refusal | None:
+    """Against the pass, and against all payments of it that this shop has seen."""
+    payer = pay.payer
+    if pay.sequence < payer.start_sequence:
+        return Refusal.BROKEN_CHAIN
+    first = pay.sequence == payer.start_sequence
+    if first and (pay.previous != payer.hash or pay.cumulative != pay.amount):
+        return Refusal.BROKEN_CHAIN
+    others = (one for one in till.taken if one.payer == payer.id)
+    return Refusal.CONFLICT if any(_contradicts(pay, one) for one in others) else None
+
+
+def _contradicts(pay: Pay, other: Taken) -> bool:
+    """Can `other` not stand in one chain with `pay`? Cumulative amounts never fall."""
+    if other.sequence == pay.sequence:
+        return other.hash != pay.hash
+    if other.sequence < pay.sequence:
+        between = pay.cumulative - pay.amount - other.cumulative
+        follows = pay.previous == other.hash
+    else:
+        between = other.cumulative - other.amount - pay.cumulative
+        follows = other.previous == pay.hash
+    if abs(other.sequence - pay.sequence) == 1:
+        return between != 0 or not follows
+    return between < 0
