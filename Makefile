@@ -11,6 +11,7 @@ test:
 	@./scripts/environment dev
 	@./scripts/system-tools
 	@./scripts/web-tools
+	@./scripts/oracles
 	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
