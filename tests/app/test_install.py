@@ -20,8 +20,10 @@ KB = 1024
 SCRIPT_MAX = 60 * KB  # gzipped, on the way to a first screen
 FIRST_MAX = 100 * KB
 ALL_MAX = 150 * KB
+OFFLINE_MAX = 40 * KB  # money without a network, beside all the rest
 # The reader of QR codes, and what only the phone's own screen shows.
 _LAZY = re.compile(r"^/app/[^/]+/(vendor/lazy|icons/\d|icons/maskable)")
+_OFFLINE = re.compile(r"^/app/[^/]+/offline/")
 
 
 def _manifest(page: Page) -> dict[str, Any]:
@@ -108,11 +110,22 @@ def sizes(site: str) -> dict[str, int]:
 def test_the_whole_app_is_light_in_every_language(sizes: dict[str, int], language: str) -> None:
     # A phone loads every screen, and the words of the language that its owner reads; those of
     # another only when it is chosen.
-    mine = {url: size for url, size in sizes.items() if _languages([url]) <= {language}}
+    mine = {
+        url: size
+        for url, size in sizes.items()
+        if _languages([url]) <= {language} and not _OFFLINE.match(url)
+    }
     print(f"{language}: {len(mine)} files, {sum(mine.values())} bytes")  # noqa: T201
     assert any(url.endswith("/screens/home.js") for url in mine)
     assert sum(url.count(f"/strings/{language}/") for url in mine) == 5
     assert sum(mine.values()) <= ALL_MAX, sorted(mine.items(), key=lambda one: -one[1])[:12]
+
+
+def test_offline_money_is_light(sizes: dict[str, int]) -> None:
+    offline = {url: size for url, size in sizes.items() if _OFFLINE.match(url)}
+    print(f"offline: {len(offline)} files, {sum(offline.values())} bytes")  # noqa: T201
+    assert any(url.endswith("/offline/messages.js") for url in offline)
+    assert sum(offline.values()) <= OFFLINE_MAX, offline
 
 
 def test_other_languages_are_not_kept_before_they_are_chosen(

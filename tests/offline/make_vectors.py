@@ -78,7 +78,7 @@ _VALUES: Final[tuple[cbor.Value, ...]] = (
 
 
 def _cbor(value: cbor.Value) -> dict[str, Any]:
-    return {"value": _plain(value), "bytes": cbor.encode(value).hex()}
+    return {"value": plain(value), "bytes": cbor.encode(value).hex()}
 
 
 def _phone(phone: str) -> dict[str, str]:
@@ -95,7 +95,7 @@ def _message(name: str, signer: str, message: AnyMessage) -> dict[str, Any]:
         "kind": message.KIND.name.lower(),
         "signer": signer,
         "fields": {
-            member.name: _plain(value)
+            member.name: plain(value)
             for member in dataclasses.fields(message)
             if member.name != "sealed" and (value := getattr(message, member.name)) is not None
         },
@@ -107,16 +107,16 @@ def _message(name: str, signer: str, message: AnyMessage) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON: bytes, keys and passes as hex; a map as a list of pairs."""
     if isinstance(value, bytes):
         return {"hex": value.hex()}
     if isinstance(value, PublicKey | Message):
         return {"hex": value.raw.hex()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {"map": [[key, _plain(item)] for key, item in sorted(value.items())]}
+        return {"map": [[key, plain(item)] for key, item in sorted(value.items())]}
     return value
 
 

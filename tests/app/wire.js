@@ -1,0 +1,96 @@
+// What tests of the wire format need of the app's modules, as plain values: bytes are hex, refusals null.
+async (base) => {
+  const load = (name) => import(`${base}offline/${name}.js`);
+  const [cbor, cose, frames, messages, p256, phones, trust] = await Promise.all(
+    ["cbor", "cose", "frames", "messages", "p256", "phones", "trust"].map(load),
+  );
+  const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+  const hexOf = (data) => Array.from(data, (one) => one.toString(16).padStart(2, "0")).join("");
+  const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const camel = (name) => name.replace(/_[a-z]/g, (pair) => pair[1].toUpperCase());
+
+  /** As vectors.json writes values: records as their members in order. */
+  function plain(value) {
+    if (value instanceof Uint8Array) return { hex: hexOf(value) };
+    if (Array.isArray(value)) return value.map(plain);
+    if (value instanceof Map) return { map: [...value].map(([key, item]) => [key, plain(item)]) };
+    if (typeof value !== "object") return value;
+    return value.raw ? plain(value.raw) : Object.values(value).map(plain);
+  }
+
+  function fancy(value) {
+    if (Array.isArray(value)) return value.map(fancy);
+    if (typeof value !== "object") return value;
+    return value.map ? new Map(value.map.map(([key, item]) => [key, fancy(item)])) : bytes(value.hex);
+  }
+
+  /** What `act` gives, or null when it is refused as malformed; any other failure is the test's. */
+  async function unless(act) {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof cbor.Malformed && error.reason) return null;
+      throw error;
+    }
+  }
+
+  const SEALED = ["raw", "kind", "kid", "signature", "signed", "hash"];
+  /** All that is said of a message, whose signature is checked under `key` or the key in its pass. */
+  const told = (raw, key) =>
+    unless(async () => {
+      const message = await messages.read(bytes(raw));
+      const signer = key ? bytes(key) : (message.payer ?? message.payee)?.key;
+      const own = Object.entries(message).filter(([name]) => !SEALED.includes(name));
+      return {
+        kind: message.kind,
+        hash: hexOf(message.hash),
+        signed: hexOf(message.signed),
+        payload: hexOf(cbor.encode(await messages.payloadOf(message.kind, message))),
+        fields: Object.fromEntries(own.map(([name, value]) => [snake(name), plain(value)])),
+        verified: signer ? await cose.isSignedBy(message, signer) : null,
+      };
+    });
+
+  globalThis.wire = {
+    told: (all) => Promise.all(all.map(([raw, key]) => told(raw, key))),
+    decoded: (all) => Promise.all(all.map((hex) => unless(() => plain(cbor.decode(bytes(hex)))))),
+    encoded: (all) => all.map((value) => hexOf(cbor.encode(fancy(value)))),
+    commitments: (all) => Promise.all(all.map(async ({ salt, phone }) => hexOf(await phones.commitment(bytes(salt), phone)))),
+    textsOf: (hex) => unless(() => frames.textsOf(bytes(hex))),
+    bytesOf: (all) => Promise.all(all.map((text) => unless(() => hexOf(frames.bytesOf(text))))),
+    /** What a collector says to one text after the other; "refused" for a refusal. */
+    async collected(texts) {
+      const collector = new frames.Collector();
+      const said = [];
+      for (const text of texts) {
+        const whole = await collector.add(text).catch((error) => {
+          if (!(error instanceof cbor.Malformed)) throw error;
+          return "refused";
+        });
+        said.push(whole instanceof Uint8Array ? hexOf(whole) : whole);
+      }
+      return said;
+    },
+    /** A key that stays here, as its public half. */
+    async makeKey(name) {
+      this.signers = this.signers ?? {};
+      this.signers[name] = await p256.signerOf(await p256.makePair());
+      return hexOf(this.signers[name].public);
+    },
+    /** A message signed here; its fields as vectors.json writes them. */
+    async sealed(kind, fields, name) {
+      const members = Object.fromEntries(Object.entries(fields).map(([key, value]) => [camel(key), fancy(value)]));
+      for (const key of ["payer", "payee"]) if (members[key]) members[key] = await messages.parse("pass", members[key]);
+      return unless(async () => hexOf(await messages.seal(kind, members, this.signers[name])));
+    },
+    async trusts(root, keys, raws) {
+      const held = await unless(async () => trust.Trust.begin(bytes(root), await messages.parse("keys", bytes(keys))));
+      if (!held) return null;
+      const of = async (raw) => {
+        const message = await messages.read(bytes(raw));
+        return ["pass", "revocations"].includes(message.kind) ? held.hasIssued(message) : held.holds(message);
+      };
+      return Promise.all(raws.map(of));
+    },
+  };
+}
