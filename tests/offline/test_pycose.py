@@ -57,7 +57,7 @@ pytestmark = pytest.mark.skipif(
 
 def pycose(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What it answers to each."""
-    program = [_PYTHON, "-c", _PROGRAM]
+    program = [str(_PYTHON), "-c", _PROGRAM]
     done = subprocess.run(
         program, input=json.dumps(tasks), capture_output=True, text=True, check=False
     )
