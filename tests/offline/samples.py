@@ -6,7 +6,6 @@ from typing import Final
 from tikiwallet.offline.wire.cose import kid_of
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
 from tikiwallet.offline.wire.messages import (
-    AnyMessage,
     Close,
     Invite,
     IssuerKey,
@@ -19,8 +18,6 @@ from tikiwallet.offline.wire.messages import (
     Void,
 )
 from tikiwallet.offline.wire.phones import commitment
-
-__all__ = ["AnyMessage"]
 
 NOW: Final = 1_800_000_000  # 2027-01-15
 DAY: Final = 86_400

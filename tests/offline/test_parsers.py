@@ -10,7 +10,6 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.offline import samples
 from tests.offline.mutations import (
     check_reading,
     originals,
@@ -20,6 +19,7 @@ from tests.offline.mutations import (
 
 from tikiwallet.offline.wire import cbor, frames
 from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.messages import AnyMessage
 
 ORIGINALS = originals()
 _LEAVES = (
@@ -113,13 +113,13 @@ def test_messages_of_any_bytes(data: bytes) -> None:
 
 @settings(max_examples=1_000)
 @given(st.sampled_from(ORIGINALS), st.randoms(use_true_random=False))
-def test_spoilt_messages(message: samples.AnyMessage, chance: Random) -> None:
+def test_spoilt_messages(message: AnyMessage, chance: Random) -> None:
     check_reading(spoilt_bytes(message.raw, chance))
     check_reading(spoilt_payload(message, chance))
 
 
 @pytest.mark.parametrize("message", ORIGINALS, ids=lambda message: message.KIND.name.lower())
-def test_a_message_cut_anywhere_is_refused(message: samples.AnyMessage) -> None:
+def test_a_message_cut_anywhere_is_refused(message: AnyMessage) -> None:
     assert check_reading(message.raw)
     for length in range(len(message.raw)):
         assert not check_reading(message.raw[:length])

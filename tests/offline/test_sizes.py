@@ -5,6 +5,7 @@ import segno
 from tests.offline import samples
 
 from tikiwallet.offline.wire import frames
+from tikiwallet.offline.wire.messages import AnyMessage
 
 _LATEST = 2**32 - 1
 LARGEST = [
@@ -20,7 +21,7 @@ LARGEST = [
 @pytest.mark.parametrize(
     ("most", "message"), LARGEST, ids=[message.KIND.name for _, message in LARGEST]
 )
-def test_the_largest_of_each_kind(most: int, message: samples.AnyMessage) -> None:
+def test_the_largest_of_each_kind(most: int, message: AnyMessage) -> None:
     assert len(message.raw) <= most
     (text,) = frames.texts_of(message.raw)
     assert _version(text) <= 14
