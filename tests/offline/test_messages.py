@@ -1,7 +1,11 @@
 """Messages: made, signed at once or later, read; and bundles of them."""
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.offline import samples
+from tests.offline.make_vectors import messages
 
 from tikiwallet.offline.wire import cose
 from tikiwallet.offline.wire.cbor import Malformed
@@ -61,6 +65,17 @@ def test_the_chain_begins_with_the_pass() -> None:
     first = samples.pay()
     assert first.previous == first.payer.hash
     assert samples.next_pay(first).previous == first.hash
+
+
+@pytest.mark.parametrize("kind", cose.Kind, ids=lambda kind: kind.name.lower())
+def test_the_specification_has_the_keys_that_are_read(kind: cose.Kind) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "offline.md").read_text(encoding="utf-8")
+    _, section = page.split(f"### {kind.name} ({kind.value}), ")
+    keys = [int(key) for key in re.findall(r"^\| (\d+) \|", section.split("\n#")[0], re.MULTILINE)]
+    largest = {message.KIND: message for _, _, message in messages()}
+    largest[cose.Kind.PAY] = samples.pay(sources=(bytes(32),))
+    assert largest[kind].sealed is not None
+    assert [0, *keys] == list(largest[kind].sealed.payload)
 
 
 def test_domains_keep_kinds_apart() -> None:
