@@ -1,0 +1,135 @@
+"""Writes traces.json: both machines, step by step.
+
+    python -m tests.offline.make_traces
+
+Keys and signatures are deterministic, so it comes out the same each time.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from tests.offline.payee_scripts import PAYEES
+from tests.offline.payer_scripts import PAYERS
+from tests.offline.scripts import Done, Script
+
+from tikiwallet.offline.exchange.effects import Show
+from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.messages import read
+
+FILE: Final = Path(__file__).with_name("traces.json")
+_ABOUT: Final = (
+    "Traces for docs/offline.md, written by tests/offline/make_traces.py. A trace begins with "
+    "`state`; each step's `event` must give its `effects`, and the state before it with what is in "
+    "`changed`: members of objects by name, all else whole. `out_of_turn` ones must fail and "
+    "change nothing. A Restarted happens to the state that the last Store came with, or to the "
+    "trace's first. Bytes are {hex}, or {message} where they stand among `messages`. What an event "
+    "or effect is stands in its `is`."
+)
+
+
+def traces() -> dict[str, Any]:
+    """The whole file."""
+    messages: dict[bytes, str] = {}
+    listed = [
+        _trace(machine, script.__name__, script(), messages)
+        for machine, scripts in (("payer", PAYERS), ("payee", PAYEES))
+        for script in scripts
+    ]
+    named = {name: data.hex() for data, name in messages.items()}
+    return {"about": _ABOUT, "messages": named, "traces": listed}
+
+
+def shown() -> Iterator[Show]:
+    """Everything that any script shows."""
+    every: tuple[Callable[[], Script[Any]], ...] = (*PAYERS, *PAYEES)
+    for script in every:
+        for done in script().done:
+            yield from (one for one in done.effects or () if isinstance(one, Show))
+
+
+def _trace(
+    machine: str, name: str, script: Script[Any], messages: dict[bytes, str]
+) -> dict[str, Any]:
+    plain = _Plain(messages)
+    steps, before = [], script.first
+    for done in script.done:
+        steps.append(plain.step(done, before))
+        before = done.state
+    return {
+        "machine": machine,
+        "name": name.replace("_", " "),
+        "state": plain.of(script.first),
+        "steps": steps,
+    }
+
+
+class _Plain:
+    """Values as JSON has them. Messages are named by the order in which they turn up."""
+
+    def __init__(self, messages: dict[bytes, str]) -> None:
+        self._messages = messages
+
+    def step(self, done: Done[Any], before: object) -> dict[str, Any]:
+        event = self.tagged(done.event)
+        if done.effects is None:
+            return {"event": event, "out_of_turn": True}
+        effects = [self.tagged(effect) for effect in done.effects]
+        return {"event": event, "effects": effects, "changed": self._changed(before, done.state)}
+
+    def _changed(self, before: Any, after: Any) -> Any:
+        if not is_dataclass(after) or type(before) is not type(after):
+            return self.of(after)
+        return {
+            one.name: self._changed(old, new)
+            for one in fields(after)
+            if (old := getattr(before, one.name)) != (new := getattr(after, one.name))
+        }
+
+    def tagged(self, value: object) -> dict[str, Any]:
+        return {"is": type(value).__name__, **self.of(value)}
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, bytes):
+            return self._bytes(value)
+        if isinstance(value, Enum):
+            return value.value
+        if isinstance(value, tuple):
+            return [self.of(item) for item in value]
+        if is_dataclass(value):
+            return {one.name: self.of(getattr(value, one.name)) for one in fields(value)}
+        return value
+
+    def _bytes(self, data: bytes) -> dict[str, str]:
+        if data not in self._messages:
+            try:
+                kind = read(data).KIND.name
+            except Malformed:
+                return {"hex": data.hex()}
+            self._messages[data] = f"{kind} {len(self._messages) + 1}"
+        return {"message": self._messages[data]}
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def main() -> None:
+    """Write it with a line for each message and each step, so that changes can be read."""
+    whole = traces()
+    messages = ",\n".join(
+        f"{_line(name)}: {_line(data)}" for name, data in whole["messages"].items()
+    )
+    told = []
+    for trace in whole["traces"]:
+        steps = ",\n".join(map(_line, trace.pop("steps")))
+        told.append(f'{_line(trace)[:-1]}, "steps": [\n{steps}]}}')
+    head = f'{{"about": {_line(whole["about"])},\n"messages": {{\n{messages}}},\n"traces": [\n'
+    FILE.write_text(head + ",\n".join(told) + "]}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
