@@ -8,12 +8,14 @@
 
 const PATH = "/nearby";
 const BODY_MOST = 16 * 1024;
-const OPEN_MS = 6_000;
+const OPEN_MS = 25_000;
 // What the terminal says when it breaks a stream off (terminal/webtransport.py).
-const CODES = ["", "malformed", "stalled", "busy", "lost"];
+/** @type {Reason[]} */
+const CODES = ["lost", "malformed", "stalled", "busy", "lost"];
 
-/** @typedef {{ kind: number, body: Uint8Array }} Frame */
-/** @typedef {{ host: string, port: number, hash: Uint8Array }} Place */
+/** @typedef {import("./webtransport.js").Frame} Frame */
+/** @typedef {import("./webtransport.js").Place} Place */
+/** @typedef {import("./webtransport.js").Reason} Reason */
 
 /** @type {WebTransport | undefined} */
 let transport;
@@ -24,7 +26,7 @@ let over = false;
 /** @param {unknown} message */
 const tell = (message) => self.postMessage(message);
 
-/** @param {string} reason */
+/** @param {Reason} reason */
 function finish(reason) {
   if (over) return;
   over = true;
@@ -32,14 +34,14 @@ function finish(reason) {
   transport?.close();
 }
 
-/** @param {unknown} error */
+/** @param {unknown} error @returns {Reason} */
 function reasonOf(error) {
   const code = error instanceof WebTransportError ? error.streamErrorCode : null;
-  return CODES[code ?? 0] || "lost";
+  return CODES[code ?? 0] ?? "lost";
 }
 
 /** Whether a literal address is one of the local network. @param {string} host */
-export function isNearby(host) {
+function isNearby(host) {
   const v4 = /^(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}$/.exec(host);
   if (v4) {
     const [first, second] = [Number(v4[1]), Number(v4[2])];
@@ -63,10 +65,11 @@ async function open({ host, port, hash }) {
   const late = setTimeout(() => finish("unreachable"), OPEN_MS);
   try {
     transport = new WebTransport(url.href, {
-      serverCertificateHashes: [{ algorithm: "sha-256", value: hash.slice() }],
+      serverCertificateHashes: [{ algorithm: "sha-256", value: hash }],
     });
-    transport.closed.then(() => finish("lost"), () => finish("lost"));
+    transport.closed.catch(() => {});
     await transport.ready;
+    transport.closed.then(() => finish("lost"), () => finish("lost"));
     const stream = await transport.createBidirectionalStream();
     writer = stream.writable.getWriter();
     tell({ opened: true });

@@ -1,15 +1,20 @@
 // Six digits that two people compare, so that nobody sits between their devices: the arithmetic of
 // terminal/short_string.py. A phone has no certificate, so `sides` is the hash of the terminal's.
 
+import { join } from "./cbor.js";
+import { sha256 } from "./cose.js";
+
+/** @typedef {import("./cbor.js").Bytes} Bytes */
+
 export const NONCE_BYTES = 32;
 const DOMAIN = "tikiwallet/offline/1/";
 
-/** What the phone says before it reveals `nonce`. @param {Uint8Array} sides @param {Uint8Array} nonce */
+/** What the phone says before it reveals `nonce`. @param {Bytes} sides @param {Bytes} nonce */
 export const commitment = (sides, nonce) => hash("link-commit", sides, nonce);
 
 /**
  * What both screens show, from the nonces of both sides.
- * @param {Uint8Array} sides @param {Uint8Array} connecting @param {Uint8Array} answering
+ * @param {Bytes} sides @param {Bytes} connecting @param {Bytes} answering
  */
 export async function digits(sides, connecting, answering) {
   const whole = await hash("link-digits", sides, connecting, answering);
@@ -17,8 +22,5 @@ export async function digits(sides, connecting, answering) {
   return number.toString().padStart(6, "0");
 }
 
-/** @param {string} name @param {Uint8Array[]} parts */
-async function hash(name, ...parts) {
-  const data = await new Blob([`${DOMAIN}${name}\0`, ...parts.map((part) => part.slice())]).arrayBuffer();
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-}
+/** @param {string} name @param {Bytes[]} parts */
+const hash = (name, ...parts) => sha256(join(new TextEncoder().encode(`${DOMAIN}${name}\0`), ...parts));

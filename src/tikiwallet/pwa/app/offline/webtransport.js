@@ -8,12 +8,16 @@ export const Kind = Object.freeze({ COMMIT: 1, NONCE: 2, REVEAL: 3, CONFIRMED: 4
 const BODY_MOST = 16 * 1024;
 const QUIET_MS = 150_000;
 const HANDSHAKE_MS = 10_000;
+// A person may have to allow the browser the local network first.
+const OPEN_MS = 30_000;
+const PERMISSION = "local-network-access";
 
 /**
- * Why there is no link, or none any more: its words are `link.REASON`. After all of them the same
- * exchange goes on by QR codes.
- * @typedef {"unsupported" | "elsewhere" | "unreachable" | "busy" | "stalled" | "malformed" | "lost" |
- *   "ended"} Reason
+ * Why there is no link, or none any more: its words are `link.REASON`. After each of them the same
+ * exchange goes on by QR codes. `refused`: this phone lets the app not into the local network;
+ * `elsewhere`: the address is none of the local network; `ended`: in order.
+ * @typedef {"unsupported" | "refused" | "elsewhere" | "unreachable" | "busy" | "stalled" | "malformed" |
+ *   "lost" | "ended"} Reason
  */
 export class LinkLost extends Error {
   /** @param {Reason} reason */
@@ -23,8 +27,9 @@ export class LinkLost extends Error {
   }
 }
 
-/** @typedef {{ host: string, port: number, hash: Uint8Array }} Place */
-/** @typedef {{ kind: number, body: Uint8Array }} Frame */
+/** @typedef {import("./cbor.js").Bytes} Bytes */
+/** @typedef {{ host: string, port: number, hash: Bytes }} Place */
+/** @typedef {{ kind: number, body: Bytes }} Frame */
 
 /** Where a terminal is, from its QR code `…/nearby#HOST:PORT/HASH`; null for any other text. @param {string} text */
 export function placeOf(text) {
@@ -47,9 +52,17 @@ export async function openLink(place) {
     await link.agree();
   } catch (error) {
     link.close();
-    throw error;
+    throw (await wasRefused(error)) ? new LinkLost("refused") : error;
   }
   return link;
+}
+
+/** A browser says the same of what is not there and of what it may not reach. @param {unknown} error */
+async function wasRefused(error) {
+  if (!(error instanceof LinkLost) || error.reason !== "unreachable") return false;
+  const name = /** @type {PermissionName} */ (PERMISSION);
+  const status = await navigator.permissions.query({ name }).catch(() => undefined);
+  return status?.state === "denied";
 }
 
 /** One open exchange. */
@@ -66,7 +79,7 @@ export class Link {
   #sides;
   #wake = () => {};
 
-  /** @param {Uint8Array} sides */
+  /** @param {Bytes} sides */
   constructor(sides) {
     this.#sides = sides;
     this.#worker.onerror = () => this.#heard({ over: "unsupported" });
@@ -109,7 +122,7 @@ export class Link {
   /** @param {Place} place */
   async open(place) {
     this.#worker.postMessage({ open: place });
-    await this.#until(() => this.#opened || undefined, HANDSHAKE_MS);
+    await this.#until(() => this.#opened || undefined, OPEN_MS);
   }
 
   /** Commit, hear, reveal: the digits are fixed before either side can choose them. */
@@ -122,7 +135,7 @@ export class Link {
     this.digits = await digits(this.#sides, own, body);
   }
 
-  /** Hands over one frame; whether it arrives is known by the answer. @param {number} kind @param {Uint8Array} [body] */
+  /** Hands over one frame; whether it arrives is known by the answer. @param {number} kind @param {Bytes} [body] */
   send(kind, body = new Uint8Array(0)) {
     if (body.length > BODY_MOST) throw new RangeError(`a frame holds ${BODY_MOST} bytes`);
     if (this.#over) throw new LinkLost(this.#over);
