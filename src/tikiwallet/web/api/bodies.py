@@ -1,5 +1,7 @@
 """What request and answer bodies have in common: strict, closed, integers for money."""
 
+import base64
+import binascii
 import json
 from typing import Annotated, Any, Final
 
@@ -8,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import AMOUNT_MAX, Money, currency
 
+BASE64URL: Final = "^[A-Za-z0-9_-]+$"
 WALLET_ID: Final = "^w_[0-9a-hjkmnp-tv-z]{13}$"
 UUID: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -55,6 +58,22 @@ class MoneyAnswer(Answer):
     def of(cls, money: Money) -> "MoneyAnswer":
         """`money` as JSON has it."""
         return cls(amount=money.amount, currency=money.currency.code)
+
+
+def write_base64url(data: bytes) -> str:
+    """Base64url without padding (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def read_base64url(text: str) -> bytes:
+    """Raises InvalidRequest for what is no base64url in its one right form."""
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except binascii.Error:
+        raise InvalidRequest("base64url is cut short") from None
+    if write_base64url(data) != text:
+        raise InvalidRequest("base64url has bits left over")
+    return data
 
 
 def read_members(body: bytes) -> Any:

@@ -1,7 +1,5 @@
 """Private notes: keys of devices, and ciphertexts that only those devices can read."""
 
-import base64
-import binascii
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,13 +11,12 @@ from tikiwallet.errors import InvalidRequest, NotFound
 from tikiwallet.identity.note_keys import NAME_MAX, NoteKey
 from tikiwallet.payments.notes import COPIES_MAX, COPY_MAX, Note
 from tikiwallet.web.api import bodies
-from tikiwallet.web.api.bodies import Answer, Body
+from tikiwallet.web.api.bodies import BASE64URL, Answer, Body, read_base64url, write_base64url
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
 
 router = APIRouter(prefix="/v1", tags=["notes"])
 
-_BASE64: Final = "^[A-Za-z0-9_-]+$"
 _KEY_LETTERS: Final = 87  # of 65 bytes
 _COPY_LETTERS: Final = -(-COPY_MAX * 4 // 3)
 
@@ -34,7 +31,7 @@ class NoteKeyBody(Body):
     """A device's public key, base64url without padding: a P-256 point (65 bytes, uncompressed) or
     an X25519 key (32 bytes)."""
 
-    public_key: Annotated[str, Field(pattern=_BASE64, max_length=_KEY_LETTERS)]
+    public_key: Annotated[str, Field(pattern=BASE64URL, max_length=_KEY_LETTERS)]
     name: Annotated[
         str, Field(min_length=1, max_length=NAME_MAX, pattern="^[^\\u0000-\\u001f\\u007f]+$")
     ]
@@ -70,7 +67,7 @@ class CopyBody(Body):
     """The note as one device can read it: base64url without padding of up to 2 KB."""
 
     device_id: DeviceId
-    data: Annotated[str, Field(min_length=1, max_length=_COPY_LETTERS, pattern=_BASE64)]
+    data: Annotated[str, Field(min_length=1, max_length=_COPY_LETTERS, pattern=BASE64URL)]
 
 
 class NoteBody(Body):
@@ -108,7 +105,7 @@ async def publish(
 ) -> OwnNoteKeyAnswer:
     """The key under an id never changes; sending it again changes the name."""
     key = await parts.identity.note_keys.publish(
-        principal.person, UUID(device_id), _bytes(body.public_key), body.name
+        principal.person, UUID(device_id), read_base64url(body.public_key), body.name
     )
     return _own(key)
 
@@ -153,7 +150,7 @@ async def keys_of(
     keys = await parts.notes.keys_of(principal.person, to)
     return NoteKeysAnswer(
         items=[
-            NoteKeyAnswer(device_id=str(key.device), public_key=_text(key.public_key))
+            NoteKeyAnswer(device_id=str(key.device), public_key=write_base64url(key.public_key))
             for key in keys
         ]
     )
@@ -172,7 +169,7 @@ async def write(
     id: _PaymentPath, body: NoteBody, principal: SignedIn, parts: WithParts
 ) -> Response:
     """All copies or none. The payer may write to all who were paid, they only to the payer."""
-    copies = {UUID(copy.device_id): _bytes(copy.data) for copy in body.ciphertexts}
+    copies = {UUID(copy.device_id): read_base64url(copy.data) for copy in body.ciphertexts}
     if len(copies) < len(body.ciphertexts):
         raise InvalidRequest("/ciphertexts names a device twice")
     from_device = None if body.from_device is None else UUID(body.from_device)
@@ -213,7 +210,7 @@ async def erase(id: _PaymentPath, principal: SignedIn, parts: WithParts) -> Resp
 def _own(key: NoteKey) -> OwnNoteKeyAnswer:
     return OwnNoteKeyAnswer(
         device_id=str(key.device),
-        public_key=_text(key.public_key),
+        public_key=write_base64url(key.public_key),
         name=key.name,
         created_at=clock.write(key.created_at),
     )
@@ -221,7 +218,7 @@ def _own(key: NoteKey) -> OwnNoteKeyAnswer:
 
 def _told(note: Note) -> OneNoteAnswer:
     return OneNoteAnswer(
-        data=_text(note.data),
+        data=write_base64url(note.data),
         author=f"@{note.author_name}",
         from_device=None if note.from_device is None else str(note.from_device),
         at=clock.write(note.at),
@@ -233,18 +230,3 @@ def _raw(id: str) -> bytes:
     if raw is None:
         raise NotFound("There is no such payment, or it is not yours")
     return raw
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _bytes(text: str) -> bytes:
-    """Raises InvalidRequest for what is no base64url in its one right form."""
-    try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise InvalidRequest("base64url is cut short") from None
-    if _text(data) != text:
-        raise InvalidRequest("base64url has bits left over")
-    return data
