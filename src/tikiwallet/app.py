@@ -44,6 +44,8 @@ from tikiwallet.ledger.writer import Writer
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
+from tikiwallet.offline.parts import Offline
+from tikiwallet.offline.records import DEVICE_NAME as OFFLINE_DEVICE_NAME
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
@@ -65,6 +67,7 @@ from tikiwallet.web.metrics import Latencies, build_registry
 from tikiwallet.web.parts import LedgerStanding, Parts
 from tikiwallet.web.server import Server
 from tikiwallet.worker.accounts import account_tasks
+from tikiwallet.worker.offline import offline_tasks
 from tikiwallet.worker.schedule import Schedule
 from tikiwallet.worker.upkeep import upkeep_tasks
 
@@ -76,6 +79,7 @@ SEALED: tuple[SealedColumn, ...] = (
     TOTP_SECRET,
     TOTP_DRAFT,
     NOTE_KEY_NAME,
+    OFFLINE_DEVICE_NAME,
     MESSAGES,
 )
 _log = logs.get(__name__)
@@ -310,6 +314,7 @@ class _Shared:
     topups: TopUps
     closing: Closing
     notices: Notices
+    offline: Offline
     outside: Outside
 
 
@@ -323,6 +328,9 @@ def _share(
     identity = build_identity(settings, dsns, database, outside)
     wallets = Wallets(database, ledger)
     gateway = SandboxGateway(database, settings.public_url)
+    offline = Offline.build(
+        database, ledger=ledger, wallets=wallets, identity=identity, keys_dir=settings.keys_dir
+    )
     return _Shared(
         identity=identity,
         wallets=wallets,
@@ -336,8 +344,10 @@ def _share(
             ledger=ledger,
             wallets=wallets,
             closure=identity.account.closure,
+            elsewhere=[offline.departure],
         ),
         notices=Notices(database, identity.events),
+        offline=offline,
         outside=outside,
     )
 
@@ -391,6 +401,7 @@ def _build(
         ),
         closing=shared.closing,
         notices=shared.notices,
+        offline=shared.offline,
         latencies=latencies,
         registry=build_registry(latencies, REGISTRY),
         ledger_standing=lambda: _standing(ledger),
@@ -441,6 +452,7 @@ def _schedule(
                 seal_rest=rest,
             ),
             *account_tasks(shared.identity, shared.notices, shared.closing),
+            *offline_tasks(shared.offline),
         ]
     )
 

@@ -31,6 +31,9 @@ from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.restore import WriterRuns
 from tikiwallet.ledger.restore import restore as restore_log
 from tikiwallet.ledger.verify import Report, verify
+from tikiwallet.money import currency as currency_of
+from tikiwallet.offline.issuer import add_issuer_key
+from tikiwallet.offline.limits import LimitTable, PassLimits
 
 _Answer = TypeVar("_Answer")
 _TOLD = (  # what an operator is told in one line
@@ -52,10 +55,14 @@ admin = typer.Typer(no_args_is_help=True, help="For operators.")
 audit = typer.Typer(no_args_is_help=True, help="Check the log, and prove single rows to strangers.")
 client = typer.Typer(no_args_is_help=True, help="Partners' programs (OAuth 2 clients).")
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal personal data and memos.")
+offline = typer.Typer(no_args_is_help=True, help="Offline money: its issuer and its limits.")
+limits = typer.Typer(no_args_is_help=True, help="What passes may be, by currency and tier.")
 admin.add_typer(keys, name="keys")
 cli.add_typer(admin, name="admin")
 admin.add_typer(client, name="client")
 cli.add_typer(audit, name="audit")
+admin.add_typer(offline, name="offline")
+offline.add_typer(limits, name="limits")
 
 
 def main() -> None:
@@ -257,6 +264,78 @@ def _reseal(*, add: bool) -> None:
             )
         )
     _say(f"{changed} values were sealed anew")
+
+
+@offline.command("rotate-issuer")
+def offline_rotate_issuer(
+    at_once: Annotated[
+        bool, typer.Option(help="Sign with it now; payees who are offline do not know it yet.")
+    ] = False,
+) -> None:
+    """Make the next key that signs passes; the wallet goes on working.
+
+    Devices are told of it 96 hours before it signs. The key before it verifies until nothing that
+    its passes promise can be claimed any more. Back up the keys folder apart from the database.
+    """
+    try:
+        key, made = add_issuer_key(_settings().keys_dir, clock.now_us(), at_once=at_once)
+    except KeyFileError as error:
+        print(f"tikiwallet: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    begins = clock.rfc3339(key.not_before * 1_000_000)
+    _say(f"issuer key {key.number} {'was made' if made else 'waits already'}; signs from {begins}")
+
+
+@limits.command("list")
+def offline_limits_list(
+    currency: Annotated[str | None, typer.Option(help="What holds in this one.")] = None,
+) -> None:
+    """Print the limits that were set, in minor units; elsewhere the defaults hold."""
+
+    async def show(table: LimitTable) -> None:
+        rows = await (table.all() if currency is None else table.holding(currency_of(currency)))
+        for row in rows:
+            print(json.dumps(row.told()))
+
+    _run(_with_limits(show))
+
+
+@limits.command("set")
+def offline_limits_set(
+    currency: Annotated[str, typer.Argument(help="E.g. SGD.")],
+    tier: Annotated[int, typer.Argument(help="0 PIN, 1 passkey, 2 terminal.")],
+    payment: Annotated[int, typer.Option(help="Most of one payment, in minor units.")],
+    whole: Annotated[int, typer.Option("--pass", help="Most of one pass, in minor units.")],
+    payments: Annotated[int, typer.Option(help="How many payments.")] = 20,
+    hours: Annotated[int, typer.Option(help="How long it lives.")] = 96,
+    hops: Annotated[int, typer.Option(help="How often received money is passed on.")] = 0,
+) -> None:
+    """Set the limits of passes that are issued from now on."""
+
+    async def change(table: LimitTable) -> None:
+        await table.set(
+            currency_of(currency), tier, PassLimits(payment, whole, payments, hours, hops)
+        )
+
+    _run(_with_limits(change))
+
+
+@limits.command("reset")
+def offline_limits_reset(
+    currency: Annotated[str, typer.Argument(help="E.g. SGD.")],
+    tier: Annotated[int, typer.Argument(help="0 PIN, 1 passkey, 2 terminal.")],
+) -> None:
+    """Let the defaults hold again."""
+    _run(_with_limits(lambda table: table.reset(currency_of(currency), tier)))
+
+
+async def _with_limits(work: Callable[[LimitTable], Awaitable[None]]) -> None:
+    async with wiring.open_database(_settings(), migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP)
+        try:
+            await work(LimitTable(database))
+        finally:
+            await database.close()
 
 
 @audit.command("verify")

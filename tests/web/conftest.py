@@ -20,6 +20,7 @@ from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.parts import Identity
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.notices import Notices
+from tikiwallet.offline.parts import Offline
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.memos import Memos
@@ -99,6 +100,13 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
     gateway = SandboxGateway(stack.database, settings.public_url)
     memos = Memos(identity.sealing)
     activity = Activity(stack.database, stack.ledger, stack.directory, identity.people, memos)
+    offline = Offline.build(
+        stack.database,
+        ledger=stack.ledger,
+        wallets=stack.wallets,
+        identity=identity,
+        keys_dir=settings.keys_dir,
+    )
     return Parts(
         settings=settings,
         database=stack.database,
@@ -134,6 +142,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             wallets=stack.wallets,
             ledger=stack.ledger,
         ),
+        offline=offline,
         contacts=Contacts(
             stack.database,
             people=identity.people,
@@ -147,6 +156,7 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
             ledger=stack.ledger,
             wallets=stack.wallets,
             closure=identity.account.closure,
+            elsewhere=[offline.departure],
         ),
         notices=Notices(stack.database, identity.events),
         latencies=latencies,

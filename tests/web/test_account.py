@@ -390,7 +390,8 @@ class TestExportAndClosing:
         told = json.loads(answer.content)
         assert told.keys() == {
             "exported_at", "person", "sessions", "identities", "passkeys", "security_events",
-            "wallets", "entries", "payments", "notices", "favourites",
+            "wallets", "entries", "payments", "notices", "favourites", "offline_devices",
+            "offline_passes",
         }  # fmt: skip
         assert told["person"]["phone"] == MEI[0]
         assert told["person"]["display_name"] == "Mei “Quote” 🌸"

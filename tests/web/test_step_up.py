@@ -25,6 +25,7 @@ FRESH: Final[dict[str, object]] = {
     "POST /v1/me/passkeys/options": {},
     "DELETE /v1/me/passkeys/{id}": None,
     "POST /v1/me/identities/{provider}/start": {},
+    "POST /v1/offline/devices": {"name": "Phone", "kind": "phone", "protection": "pin"},
     "DELETE /v1/me/identities/{provider}": None,
 }
 PASSWORD_AND_FRESH: Final = {"PUT /v1/me/password", "POST /v1/me/close"}
@@ -43,10 +44,12 @@ DEFENDS: Final = {
     "DELETE /v1/me/phone",
     "DELETE /v1/me/recoveries/{id}",
     "DELETE /v1/me/note-keys/{device_id}",
+    "POST /v1/offline/devices/{id}/revoke",
 }
 HARMLESS: Final = {
     "PATCH /v1/me/passkeys/{id}",
     "PUT /v1/me/note-keys/{device_id}",
+    "PATCH /v1/offline/devices/{id}",
     "POST /v1/me/notices/read",
 }
 
@@ -67,7 +70,7 @@ async def test_every_change_of_an_account_is_in_one_of_these_lists(web: Web) -> 
     changes = {
         f"{method.upper()} {path}"
         for path, operations in document["paths"].items()
-        if path.startswith("/v1/me")
+        if path.startswith(("/v1/me", "/v1/offline/devices"))
         for method in operations
         if method != "get"
     }

@@ -71,6 +71,8 @@ class EventKind(StrEnum):
     PHONE_CHANGE_CANCELLED = "phone_change_cancelled"
     PHONE_CHANGE_FAILED = "phone_change_failed"
     PHONE_CHANGED = "phone_changed"
+    OFFLINE_DEVICE_ADDED = "offline_device_added"
+    OFFLINE_DEVICE_REVOKED = "offline_device_revoked"
     EXPORTED = "exported"
     CLOSING_FAILED = "closing_failed"
     CLOSED = "closed"

@@ -56,6 +56,8 @@ OF_WEIGHT: Final = frozenset(
         EventKind.PHONE_CHANGE_CANCELLED,
         EventKind.PHONE_CHANGE_FAILED,
         EventKind.PHONE_CHANGED,
+        EventKind.OFFLINE_DEVICE_ADDED,
+        EventKind.OFFLINE_DEVICE_REVOKED,
         EventKind.EXPORTED,
     }
 )

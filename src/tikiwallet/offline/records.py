@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from tikiwallet import ids
+from tikiwallet import clock, ids
 from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.sealing import SealedColumn
 from tikiwallet.money import BY_NUMBER, Currency, Money
@@ -109,6 +109,12 @@ class PassRecord:
     digest: bytes
     created_at: datetime
     next_check_at: datetime | None
+
+    def state_at(self, now: int) -> PassState:
+        """Its state at `now`, in microseconds since 1970: a pass whose time is over has expired,
+        whether the worker has written that down or not."""
+        over = self.state is PassState.OPEN and clock.to_us(self.expires_at) <= now
+        return PassState.EXPIRED if over else self.state
 
     @property
     def money(self) -> Money:

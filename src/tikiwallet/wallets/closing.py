@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from tikiwallet import clock, ids
 from tikiwallet.database.pool import Database
@@ -42,6 +42,16 @@ RETURNING person, attempt
 """
 
 
+class Elsewhere(Protocol):
+    """What else holds money of people, besides their wallets."""
+
+    async def check(self, person: int) -> None:
+        """Return when nothing of theirs is left there. Raises `BalanceNotZero`."""
+
+    async def end(self, person: int) -> None:
+        """Take nothing for them any more. May be repeated."""
+
+
 class Closing:
     """Closes accounts."""
 
@@ -53,6 +63,7 @@ class Closing:
         ledger: Ledger,
         wallets: Wallets,
         closure: Closure,
+        elsewhere: Sequence[Elsewhere] = (),
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
@@ -60,6 +71,7 @@ class Closing:
         self._ledger = ledger
         self._wallets = wallets
         self._closure = closure
+        self._elsewhere = elsewhere
         self._now = now
 
     async def close(self, person: int) -> None:
@@ -67,9 +79,11 @@ class Closing:
         `BalanceNotZero` while money is left or on hold, `Overloaded`, `Unavailable`; the worker
         goes on with what broke off."""
         wallets = await self._wallets.of_person(person)
-        if not all(_is_empty(state) for state in await self._states(wallets)):
+        try:
+            await self._check_empty(person, wallets)
+        except BalanceNotZero:
             await self._tell_refused(self._database, person)
-            raise BalanceNotZero(_LEFT)
+            raise
         at = clock.from_us(self._now())
         new = ids.write_uuid(ids.new_uuid7())
         attempt = await self._database.fetchval(_BEGIN, person, new, at + _TAKEN_UP, at)
@@ -99,17 +113,28 @@ class Closing:
             await self._wallets.open_wallet(person, wallet.currency)
         before = await self._states(wallets)
         await self._post([_limit(wallet, attempt, "shut", 0) for wallet in wallets])
-        if not all(_is_empty(state) for state in await self._states(wallets)):
+        try:
+            await self._check_empty(person, wallets)
+        except BalanceNotZero:
             await self._undo(person, attempt, wallets, before)
-            raise BalanceNotZero(_LEFT)
+            raise
         await self._post(
             [
                 CloseAccount(ids.derived_id("close", wallet.id), person, account=wallet.id)
                 for wallet in wallets
             ]
         )
+        for other in self._elsewhere:
+            await other.end(person)
         await self._closure.close(person)
         await self._database.execute(_END, person, ids.write_uuid(attempt))
+
+    async def _check_empty(self, person: int, wallets: Sequence[Wallet]) -> None:
+        """Raises `BalanceNotZero`. Wallets come first: what leaves them is elsewhere by then."""
+        if not all(_is_empty(state) for state in await self._states(wallets)):
+            raise BalanceNotZero(_LEFT)
+        for other in self._elsewhere:
+            await other.check(person)
 
     async def _undo(
         self,

@@ -19,6 +19,7 @@ from tikiwallet.web.api import (
     notes,
     notices,
     oauth,
+    offline,
     oidc,
     passkeys,
     payments,
@@ -99,6 +100,7 @@ def build_api(parts: Parts, routers: Sequence[APIRouter] = ()) -> FastAPI:
         confirmations.router,  # before the payments, whose ids would match its address
         payments.router,
         notes.router,
+        offline.router,
         oauth.router,
         health.router,
         docs.router,

@@ -93,6 +93,16 @@ STATUS: Final[dict[str, int]] = {
     "pin_weak": 422,
     "pin_malformed": 422,
     "current_pin_required": 403,
+    # offline money
+    "offline_devices_full": 409,
+    "offline_device_revoked": 409,
+    "offline_device_frozen": 409,
+    "offline_limits_invalid": 422,
+    "pass_open": 409,
+    "pass_too_large": 422,
+    "pass_key_invalid": 422,
+    "pass_proof_invalid": 422,
+    "pass_key_used": 409,
     "too_many_requests": 429,
     "refused_too_often": 429,
     # what the ledger refuses

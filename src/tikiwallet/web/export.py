@@ -9,7 +9,9 @@ from typing import Any, Final, TypeAlias
 from tikiwallet import clock, ids
 from tikiwallet.ledger.transactions import Kind, LegType
 from tikiwallet.money import BY_NUMBER
+from tikiwallet.offline.records import DEVICE_PREFIX
 from tikiwallet.wallets.wallets import Wallet
+from tikiwallet.web.api.bodies import write_base64url
 from tikiwallet.web.parts import Parts
 
 Rows: TypeAlias = AsyncIterator[dict[str, Any]]
@@ -201,6 +203,42 @@ async def _contacts(parts: Parts, person: int) -> Rows:
             yield {"to": contact.to, "name": contact.name}
 
 
+async def _offline_devices(parts: Parts, person: int) -> Rows:
+    for one in await parts.offline.devices.of_person(person):
+        yield {
+            "id": one.written_id,
+            "name": one.name,
+            "kind": one.kind,
+            "protection": one.protection,
+            "created_at": clock.write(one.created_at),
+            "last_sync_at": None if one.last_sync_at is None else clock.write(one.last_sync_at),
+            "revoked_at": None if one.revoked_at is None else clock.write(one.revoked_at),
+            "reason": one.reason,
+        }
+
+
+async def _offline_passes(parts: Parts, person: int) -> Rows:
+    cursor = None
+    while True:
+        page, cursor = await parts.offline.passes.page(person, cursor, _PAGE)
+        left = await parts.offline.passes.left(page)
+        for one in page:
+            yield {
+                "id": ids.write_uuid(one.id),
+                "device": ids.write_id(DEVICE_PREFIX, one.device),
+                "state": one.state_at(clock.now_us()),
+                "amount": one.amount,
+                "left": left[one.id],
+                "currency": one.currency.code,
+                "issued_at": clock.write(one.created_at),
+                "expires_at": clock.write(one.expires_at),
+                "claim_until": clock.write(one.claim_until),
+                "message": None if one.message is None else write_base64url(one.message),
+            }
+        if cursor is None:
+            return
+
+
 SECTIONS: Final[Sequence[Section]] = (
     ("sessions", _sessions),
     ("identities", _identities),
@@ -211,6 +249,8 @@ SECTIONS: Final[Sequence[Section]] = (
     ("payments", _payments),
     ("notices", _notices),
     ("favourites", _contacts),
+    ("offline_devices", _offline_devices),
+    ("offline_passes", _offline_passes),
 )
 
 

@@ -15,6 +15,7 @@ from tikiwallet.identity.tokens import PERSON_SCOPE, Principal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.notices import Notices
+from tikiwallet.offline.parts import Offline
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.contacts import Contacts
 from tikiwallet.payments.notes import Notes
@@ -57,6 +58,7 @@ class Parts:
     closing: Closing
     notices: Notices
     notes: Notes
+    offline: Offline
     latencies: Latencies
     registry: CollectorRegistry
     ledger_standing: Callable[[], LedgerStanding]

@@ -37,6 +37,7 @@ class Rate:
 SIGN_IN: Final = Rate("sign-in", 60, 600)
 LOOK_UP: Final = Rate("look-up", 60, 1_200)
 CHANGE: Final = Rate("change", 120, 6_000)
+ISSUE: Final = Rate("issue", 30, 1_200)  # each leaves a row for good, and a signature
 READ: Final = Rate("read", 600, 30_000)
 
 # The first row that fits decides; `*` is any method. What is not under /v1/ is free: files, pages,
@@ -47,6 +48,8 @@ TABLE: Final[tuple[tuple[str, str, Rate], ...]] = (
     ("POST", "/v1/oauth/", SIGN_IN),
     ("GET", "/v1/names/", LOOK_UP),
     ("GET", "/v1/people/", LOOK_UP),
+    ("POST", "/v1/offline/devices", ISSUE),
+    ("POST", "/v1/offline/passes", ISSUE),
     ("GET", "/v1/", READ),
     ("HEAD", "/v1/", READ),
     ("*", "/v1/", CHANGE),

@@ -114,6 +114,14 @@ WORDS: Final[dict[str, Words]] = {
         "号码已更换",
         "你钱包的号码现在尾号为 {ends}。一天内只能支付小额款项。",
     ),
+    "offline_device_added": Words(
+        "已添加离线支付设备",
+        "已在 {device} 上设置一台无需网络即可付款的设备。如果不是你本人，请停用该设备并修改密码。",
+    ),
+    "offline_device_revoked": Words(
+        "已停用离线支付设备",
+        "已在 {device} 上停用。该设备的付款不再被接受；剩余金额将退回你的钱包。",
+    ),
     "exported": Words(
         "账户数据已导出",
         "有人在 {device} 上导出了你的全部数据，来源：{address}。",

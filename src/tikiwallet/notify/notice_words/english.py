@@ -89,6 +89,16 @@ WORDS: Final[dict[str, Words]] = {
         "Number changed",
         "Your wallet's number now ends in {ends}. For a day only small sums can be paid.",
     ),
+    "offline_device_added": Words(
+        "Device for offline money added",
+        "On {device} a device was set up that can pay without internet. If it was not you, revoke "
+        "it and change your password.",
+    ),
+    "offline_device_revoked": Words(
+        "Device for offline money revoked",
+        "It was revoked on {device}. Payments from it are no longer accepted; what is left returns "
+        "to your wallet.",
+    ),
     "exported": Words(
         "Account exported", "A copy of all your data was made on {device}, from {address}."
     ),

@@ -121,6 +121,16 @@ WORDS: Final[dict[str, Words]] = {
         "Nomor dompet Anda sekarang berakhiran {ends}. Selama sehari hanya jumlah kecil "
         "yang dapat dibayar.",
     ),
+    "offline_device_added": Words(
+        "Perangkat uang offline ditambahkan",
+        "Di {device}, sebuah perangkat disiapkan untuk membayar tanpa internet. Jika bukan Anda, "
+        "cabut perangkat itu dan ganti kata sandi Anda.",
+    ),
+    "offline_device_revoked": Words(
+        "Perangkat uang offline dicabut",
+        "Perangkat itu dicabut di {device}. Pembayaran darinya tidak diterima lagi; sisanya "
+        "kembali ke dompet Anda.",
+    ),
     "exported": Words(
         "Data akun diekspor",
         "Salinan semua data Anda dibuat di {device}, dari {address}.",

@@ -311,6 +311,8 @@ export default {
   "event.phone_change_cancelled": "أُوقف تغيير الرقم",
   "event.phone_change_failed": "فشل تغيير الرقم",
   "event.phone_changed": "تغيّر الرقم",
+  "event.offline_device_added": "أُضيف جهاز للدفع دون اتصال",
+  "event.offline_device_revoked": "أُلغي جهاز للدفع دون اتصال",
   "event.exported": "نُزّلت البيانات",
   "event.closing_failed": "فشل إغلاق الحساب",
   "event.closed": "أُغلق الحساب",

@@ -286,6 +286,8 @@ export default {
   "event.phone_change_cancelled": "A change of number was stopped",
   "event.phone_change_failed": "A change of number failed",
   "event.phone_changed": "Number changed",
+  "event.offline_device_added": "Device for offline money added",
+  "event.offline_device_revoked": "Device for offline money revoked",
   "event.exported": "Data downloaded",
   "event.closing_failed": "Closing the account failed",
   "event.closed": "Account closed",

@@ -285,6 +285,8 @@ export default {
   "event.phone_change_cancelled": "नंबर का बदलाव रोका गया",
   "event.phone_change_failed": "नंबर नहीं बदल पाया",
   "event.phone_changed": "नंबर बदला गया",
+  "event.offline_device_added": "ऑफ़लाइन पैसे के लिए डिवाइस जोड़ा गया",
+  "event.offline_device_revoked": "ऑफ़लाइन पैसे का डिवाइस रद्द किया गया",
   "event.exported": "डेटा डाउनलोड किया गया",
   "event.closing_failed": "खाता बंद नहीं हो पाया",
   "event.closed": "खाता बंद किया गया",

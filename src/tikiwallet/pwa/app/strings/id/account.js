@@ -286,6 +286,8 @@ export default {
   "event.phone_change_cancelled": "Perubahan nomor dihentikan",
   "event.phone_change_failed": "Perubahan nomor gagal",
   "event.phone_changed": "Nomor diubah",
+  "event.offline_device_added": "Perangkat uang offline ditambahkan",
+  "event.offline_device_revoked": "Perangkat uang offline dicabut",
   "event.exported": "Data diunduh",
   "event.closing_failed": "Gagal menutup akun",
   "event.closed": "Akun ditutup",

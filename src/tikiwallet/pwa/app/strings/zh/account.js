@@ -281,6 +281,8 @@ export default {
   "event.phone_change_cancelled": "更换号码已取消",
   "event.phone_change_failed": "更换号码失败",
   "event.phone_changed": "号码已更改",
+  "event.offline_device_added": "已添加离线支付设备",
+  "event.offline_device_revoked": "已停用离线支付设备",
   "event.exported": "数据已下载",
   "event.closing_failed": "注销账户失败",
   "event.closed": "账户已注销",
