@@ -296,6 +296,27 @@ async def test_a_pass_without_money_is_finished_too(bank: Bank) -> None:
     assert (await bank.offline.passes.get(bank.ana, request.id)).state is PassState.OPEN
 
 
+async def test_a_closed_account_gets_none(bank: Bank) -> None:
+    phone = await bank.handset(bank.ben)
+    request = phone.request(0)
+    dying = bank.over(bank.stack.ledger)
+
+    async def die(record: Any) -> Any:
+        raise Died
+
+    dying.passes._sign = die  # type: ignore[method-assign]
+    with pytest.raises(Died):
+        await dying.passes.issue(request)
+    await bank.offline.departure.check(bank.ben)
+    await bank.offline.departure.end(bank.ben)
+    await bank.identity.account.closure.close(bank.ben)
+    bank.clock.advance(TAKEN_UP.total_seconds() + 1)
+    await bank.offline.passes.finish_due()
+    assert (await bank.offline.passes.get(bank.ben, request.id)).state is PassState.REFUSED
+    with pytest.raises(Abandoned):
+        await bank.offline.passes.issue(request)
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -15,7 +15,7 @@ def short_name(name: str, longest: int = NAME_LONGEST) -> str:
         return name
     ends = [end for end in _letter_ends(name) if len(name[:end].encode()) <= longest]
     if not ends:  # one letter that is longer than the room there is
-        return name.encode()[:longest].decode(errors="ignore")
+        return name.encode()[:longest].decode(errors="ignore").rstrip(_JOINER)
     cut = name[: ends[-1]]
     word = cut if name[len(cut)] == " " else cut.rpartition(" ")[0]
     return (word if 2 * len(word) >= len(cut) else cut).strip()

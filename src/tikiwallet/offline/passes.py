@@ -276,6 +276,9 @@ class Passes:
             if outcome.result:
                 await self._refuse(record)
                 return
+        elif await self._people.person(record.person) is None:
+            await self._refuse(record)  # its account was closed meanwhile
+            return
         await self._sign(record)
 
     async def _refuse(self, record: PassRecord) -> None:
