@@ -17,8 +17,8 @@ from tikiwallet.offline.wire.trust import Trust
 
 CURRENCY: Final = 356
 CLAIM: Final = 7 * DAY  # after a pass's expiry
-CAP_OF_A_PASS: Final = 1_500  # what the fund gives for one pass
-FUND: Final = 4_000
+CAP_OF_A_PASS: Final = 1_000  # what the fund gives for one pass
+FUND: Final = 1_500
 
 
 @dataclass

@@ -50,8 +50,8 @@ from tikiwallet.offline.wire.messages import Invite, Revocations
 
 S = TypeVar("S", Payer, Payee)
 Occurs = Callable[[int], Event]
-PASS: Final = 3_000
-WALLET: Final = 5_000
+PASS: Final = 2_000
+WALLET: Final = 2_500
 _LONGEST: Final = 40  # steps of one meeting
 
 
@@ -244,7 +244,7 @@ class World:
         state = Payer(self._known(), Purse.of(own))
         self.payers.append(Device(owner, phone, state, key, self))
 
-    def clone(self, device: Device[Payer]) -> None:
+    def clone(self, device: Device[Payer]) -> Device[Payer]:
         """The same store on a second device: what malicious payers do."""
         self.dishonest.add(device.owner)
         twin = Device(device.owner, device.phone, device.state, device.key, self)
@@ -252,6 +252,7 @@ class World:
         twin.saved = [replace(device.saved[-1])]
         twin.crashes()
         self.payers.append(twin)
+        return twin
 
     def restore(self, device: Device[Any], back: int, mark: Mark) -> None:
         """An older store in place of a device's own."""
