@@ -43,7 +43,8 @@ _Machine: TypeAlias = Callable[[Any, Event], tuple[Any, tuple[Effect, ...]]]
 _KEYS: Final = {key.public: key for key in samples.KEYS.values()}
 
 
-def _machine(state: Payer | Payee) -> _Machine:
+def machine_of(state: Payer | Payee) -> _Machine:
+    """The machine that steps this state."""
     return payer_machine.step if isinstance(state, Payer) else payee_machine.step
 
 
@@ -76,7 +77,7 @@ class Script(Generic[S]):
         happened = event(self.clock)
         if isinstance(happened, Restarted):
             self.state = kept(type(self.state), written(self.stored))
-        self.state, effects = _machine(self.state)(self.state, happened)
+        self.state, effects = machine_of(self.state)(self.state, happened)
         if Store() in effects:
             self.stored = self.state
         self.asked += [one for one in effects if isinstance(one, Sign)]
@@ -88,7 +89,7 @@ class Script(Generic[S]):
         """One event that must not come now."""
         happened = event(self.clock)
         try:
-            _machine(self.state)(self.state, happened)
+            machine_of(self.state)(self.state, happened)
         except OutOfTurn:
             self.done.append(Done(happened, self.state, None))
         else:

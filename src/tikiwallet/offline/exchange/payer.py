@@ -34,7 +34,7 @@ from tikiwallet.offline.exchange.effects import (
     Upload,
     View,
 )
-from tikiwallet.offline.exchange.purse import Payment, Purse, Stage, Tip
+from tikiwallet.offline.exchange.purse import Doubt, Payment, Purse, Stage, Tip
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cbor import Malformed
@@ -383,23 +383,26 @@ def _synced(payer: Payer, event: Synced) -> Step:
 
 
 def _restarted(payer: Payer, event: Restarted) -> Step:
-    """Go on from what was stored. What was not signed yet is forgotten."""
+    """Go on from what was stored. What was not signed yet is forgotten; a doubt is written down."""
+    purse = payer.purse.restarted(event.sequence_seen)
+    doubts = purse != payer.purse
     payer = replace(
         payer,
         known=payer.known.at(event.now),
-        purse=payer.purse.restarted(event.sequence_seen),
+        purse=purse,
         front=Stage.IDLE,
         offer=None,
-        storing=None,
+        storing=b"" if doubts else None,
     )
+    effects: tuple[Effect, ...] = (Store(),) if doubts else ()
     uploads = _uploads(payer)
-    payment = payer.purse.payment(payer.at_hand)
+    payment = purse.payment(payer.at_hand)
     if payment and payment.stage in (Stage.SIGNED, Stage.SENT):
-        payer, effects = _sent(payer, payment)
-        return payer, (*effects, *uploads)
-    if check_own(payer.known, payer.purse) in (Refusal.SYNC_FIRST, Refusal.PASS_LOST):
-        return payer, (Show(View.SYNC_FIRST), *uploads)
-    return payer, uploads
+        payer, sending = _sent(payer, payment)
+        return payer, (*effects, *sending, *uploads)
+    if purse.doubt is not Doubt.NONE:
+        effects = (*effects, Show(View.SYNC_FIRST))
+    return payer, (*effects, *uploads)
 
 
 def _uploads(payer: Payer) -> tuple[Effect, ...]:
