@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 from tests.app.people import People
 from tests.app.service import serving, url_of
+from tests.app.wire import Wire
 from tests.faults.installation import Installation
 
 PHONE = {"width": 390, "height": 844}
@@ -127,6 +128,12 @@ def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[Open
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def wire(open_page: OpenPage) -> Wire:
+    """The app's offline modules, in a page of their own."""
+    return Wire(open_page())
 
 
 def add_fingerprint_reader(page: Page) -> None:

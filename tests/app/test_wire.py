@@ -3,14 +3,11 @@ about all of which the two must say the same."""
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 import cbor2
-import pytest
-from playwright.sync_api import Page
-from tests.app.conftest import OpenPage
+from tests.app.wire import Wire
 from tests.offline import samples
 from tests.offline.make_vectors import FILE, plain
 from tests.offline.mutations import originals, spoilt_bytes, spoilt_payload
@@ -24,56 +21,39 @@ from tikiwallet.offline.wire.trust import Trust
 
 VECTORS: Final[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
 SEED: Final = 20_261_121
-_HARNESS: Final = Path(__file__).with_name("wire.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    """A page of the app in which `wire` stands for the app's offline modules."""
-    page = open_page()
-    page.goto("/help")
-    page.get_by_role("heading", name="Help", level=1).wait_for()
-    base = page.evaluate("document.querySelector('script[type=module]').src.replace(/[^/]*$/, '')")
-    page.evaluate(_HARNESS, base)
-    return page
-
-
-def wire(page: Page, call: str, *arguments: Any) -> Any:
-    """What the browser answers to `wire.CALL(*arguments)`."""
-    return page.evaluate("([call, all]) => wire[call](...all)", [call, arguments])
-
-
-def test_it_makes_and_reads_the_vectors(page: Page) -> None:
+def test_it_makes_and_reads_the_vectors(wire: Wire) -> None:
     messages, frames_of = VECTORS["messages"], VECTORS["frames"]
     keys = {name: key["public"] for name, key in VECTORS["keys"].items()}
     values, encodings = zip(*((one["value"], one["bytes"]) for one in VECTORS["cbor"]), strict=True)
-    assert wire(page, "decoded", encodings) == list(values)
-    assert wire(page, "encoded", values) == list(encodings)
+    assert wire("decoded", encodings) == list(values)
+    assert wire("encoded", values) == list(encodings)
     wanted = [phone["commitment"] for phone in VECTORS["phones"]]
-    assert wire(page, "commitments", VECTORS["phones"]) == wanted
-    told = wire(page, "told", [[one["message"], keys[one["signer"]]] for one in messages])
+    assert wire("commitments", VECTORS["phones"]) == wanted
+    told = wire("told", [[one["message"], keys[one["signer"]]] for one in messages])
     for vector, found in zip(messages, told, strict=True):
         same = {name: vector[name] for name in ("kind", "hash", "signed", "payload", "fields")}
         assert found == {**same, "verified": True}, vector["name"]
     for vector in frames_of:
-        assert wire(page, "textsOf", vector["data"]) == vector["texts"]
-        *before, last = wire(page, "collected", vector["texts"])
+        assert wire("textsOf", vector["data"]) == vector["texts"]
+        *before, last = wire("collected", vector["texts"])
         assert before == [None] * len(before)
         assert last == vector["data"]
 
 
-def test_it_refuses_what_must_be_refused(page: Page) -> None:
+def test_it_refuses_what_must_be_refused(wire: Wire) -> None:
     refused = VECTORS["refused"]
     values = [one["hex"] for one in refused if one["as"] == "cbor"]
     messages = [[one["hex"]] for one in refused if one["as"] == "message"]
     seen = [one["texts"] for one in refused if one["as"] == "texts"]
     assert len(values) + len(messages) + len(seen) == len(refused)
-    assert wire(page, "decoded", values) == [None] * len(values)
-    assert wire(page, "told", messages) == [None] * len(messages)
+    assert wire("decoded", values) == [None] * len(values)
+    assert wire("told", messages) == [None] * len(messages)
     for texts in seen:
-        assert wire(page, "collected", texts) == [None] * (len(texts) - 1) + ["refused"], texts
+        assert wire("collected", texts) == [None] * (len(texts) - 1) + ["refused"], texts
     unverified = [[one["message"], one["key"]] for one in VECTORS["unverified"]]
-    assert [one["verified"] for one in wire(page, "told", unverified)] == [False] * len(unverified)
+    assert [one["verified"] for one in wire("told", unverified)] == [False] * len(unverified)
 
 
 def _issued(whose: str, key: str) -> Pass:
@@ -86,13 +66,13 @@ def _hex(data: bytes) -> dict[str, str]:
     return {"hex": data.hex()}
 
 
-def test_python_reads_what_the_browser_signs(page: Page) -> None:
-    payee = _issued("payee", wire(page, "makeKey", "payee"))
-    payer = _issued("payer", wire(page, "makeKey", "payer"))
+def test_python_reads_what_the_browser_signs(wire: Wire) -> None:
+    payee = _issued("payee", wire("makeKey", "payee"))
+    payer = _issued("payer", wire("makeKey", "payer"))
     trust = Trust(samples.ROOT.public, samples.issuer_keys())
 
     def signed(kind: str, by: str, **fields: Any) -> Any:
-        message = read(bytes.fromhex(wire(page, "sealed", kind, fields, by)))
+        message = read(bytes.fromhex(wire("sealed", kind, fields, by)))
         assert message.is_signed_by((payee if by == "payee" else payer).key)
         return message
 
@@ -142,32 +122,32 @@ def test_python_reads_what_the_browser_signs(page: Page) -> None:
     assert closed.cumulative == 20
     data = bundled([asked.raw, paid.raw]).hex()
     collector = frames.Collector()
-    assert [collector.add(text) for text in wire(page, "textsOf", data)][-1] == bytes.fromhex(data)
+    assert [collector.add(text) for text in wire("textsOf", data)][-1] == bytes.fromhex(data)
 
 
-def test_it_signs_nothing_out_of_bounds(page: Page) -> None:
-    wire(page, "makeKey", "payee")
+def test_it_signs_nothing_out_of_bounds(wire: Wire) -> None:
+    wire("makeKey", "payee")
     fields = {"pay_hash": _hex(bytes(32)), "status": 1, "time": samples.NOW}
-    assert wire(page, "sealed", "receipt", fields, "payee")
+    assert wire("sealed", "receipt", fields, "payee")
     for wrong in ({"status": 2}, {"time": -1}, {"time": 2**32}, {"pay_hash": _hex(bytes(31))}):
-        assert wire(page, "sealed", "receipt", {**fields, **wrong}, "payee") is None
+        assert wire("sealed", "receipt", {**fields, **wrong}, "payee") is None
     revoked = {"epoch": 1, "since": 0, "time": 1, "passes": []}
-    assert wire(page, "sealed", "revocations", revoked, "payee") is None  # the issuer's to sign
+    assert wire("sealed", "revocations", revoked, "payee") is None  # the issuer's to sign
 
 
-def test_only_what_the_root_vouches_for_is_trusted(page: Page) -> None:
+def test_only_what_the_root_vouches_for_is_trusted(wire: Wire) -> None:
     keys = samples.issuer_keys()
     forger = samples.key("forger")
     good = [samples.issued(), samples.invite(), samples.pay(), samples.revocations()]
     forged = [samples.issued(signer=forger), _resigned(samples.pay(), samples.PAYEE)]
     raws = [one.raw.hex() for one in (*good, *forged, *good)]
     root = samples.ROOT.public.hex()
-    said = wire(page, "trusts", root, keys.raw.hex(), raws)
+    said = wire("trusts", root, keys.raw.hex(), raws)
     assert said == [True] * 4 + [False] * 2 + [True] * 4
-    assert wire(page, "trusts", forger.public.hex(), keys.raw.hex(), []) is None
+    assert wire("trusts", forger.public.hex(), keys.raw.hex(), []) is None
     # A spoilt signature has the same hash as the pass that was found good before.
     spoilt = good[0].raw[:-1] + bytes([good[0].raw[-1] ^ 1])
-    assert wire(page, "trusts", root, keys.raw.hex(), [raws[0], spoilt.hex()]) == [True, False]
+    assert wire("trusts", root, keys.raw.hex(), [raws[0], spoilt.hex()]) == [True, False]
 
 
 def _resigned(paid: Pay, signer: Any) -> Pay:
@@ -196,13 +176,13 @@ def _python_decodes(data: bytes) -> Any:
         return None
 
 
-def test_both_say_the_same_of_spoilt_messages(page: Page) -> None:
+def test_both_say_the_same_of_spoilt_messages(wire: Wire) -> None:
     chance = Random(SEED)
     whole = originals()
     spoilt = [spoilt_bytes(chance.choice(whole).raw, chance) for _ in range(1_500)]
     spoilt += [spoilt_payload(chance.choice(whole), chance) for _ in range(1_500)]
     spoilt += [near_message(chance.choice(whole).raw, chance) for _ in range(4_000)]
-    told = wire(page, "told", [[raw.hex()] for raw in spoilt])
+    told = wire("told", [[raw.hex()] for raw in spoilt])
     read_by_both = 0
     for raw, found in zip(spoilt, told, strict=True):
         wanted = _python_says(raw)
@@ -211,19 +191,19 @@ def test_both_say_the_same_of_spoilt_messages(page: Page) -> None:
     assert 500 < read_by_both < 3_500  # bounds are met from both sides
 
 
-def test_both_say_the_same_of_spoilt_cbor(page: Page) -> None:
+def test_both_say_the_same_of_spoilt_cbor(wire: Wire) -> None:
     chance = Random(SEED)
     whole = [bytes.fromhex(one["bytes"]) for one in VECTORS["cbor"]]
     whole += [bytes.fromhex(one["hex"]) for one in VECTORS["refused"] if one["as"] == "cbor"]
     spoilt = [spoilt_bytes(chance.choice(whole), chance) for _ in range(3_000)]
     spoilt += [cbor2.dumps(near_value(chance), canonical=True) for _ in range(3_000)]
-    decoded = wire(page, "decoded", [data.hex() for data in spoilt])
+    decoded = wire("decoded", [data.hex() for data in spoilt])
     for data, found in zip(spoilt, decoded, strict=True):
         assert found == _python_decodes(data), data.hex()
     assert 500 < sum(found is not None for found in decoded) < 5_500
 
 
-def test_both_say_the_same_of_codes_that_a_camera_mistook(page: Page) -> None:
+def test_both_say_the_same_of_codes_that_a_camera_mistook(wire: Wire) -> None:
     chance = Random(SEED)
     texts = [one["texts"] for one in VECTORS["frames"]]
     wholes = 0
@@ -231,7 +211,7 @@ def test_both_say_the_same_of_codes_that_a_camera_mistook(page: Page) -> None:
         shown = chance.choice(texts)
         seen = [seen_text(chance.choice(shown), chance) for _ in range(20)]
         wanted = _python_collects(seen)
-        assert wire(page, "collected", seen) == wanted, seen
+        assert wire("collected", seen) == wanted, seen
         wholes += any(one not in (None, "refused") for one in wanted)
     assert 20 < wholes < 100
 

@@ -1,8 +1,8 @@
 // What tests of the wire format need of the app's modules, as plain values: bytes are hex, refusals null.
 async (base) => {
   const load = (name) => import(`${base}offline/${name}.js`);
-  const [cbor, cose, frames, messages, p256, phones, trust] = await Promise.all(
-    ["cbor", "cose", "frames", "messages", "p256", "phones", "trust"].map(load),
+  const [cbor, cose, effects, frames, messages, p256, payee, payer, phones, trust] = await Promise.all(
+    ["cbor", "cose", "effects", "frames", "messages", "p256", "payee", "payer", "phones", "trust"].map(load),
   );
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
   const hexOf = (data) => Array.from(data, (one) => one.toString(16).padStart(2, "0")).join("");
@@ -22,6 +22,29 @@ async (base) => {
     if (Array.isArray(value)) return value.map(fancy);
     if (typeof value !== "object") return value;
     return value.map ? new Map(value.map.map(([key, item]) => [key, fancy(item)])) : bytes(value.hex);
+  }
+
+  /** As traces.json writes states, events and effects, and back. */
+  function named(value) {
+    if (value instanceof Uint8Array) return { hex: hexOf(value) };
+    if (Array.isArray(value)) return value.map(named);
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) =>
+        name === "type" ? ["is", item[0].toUpperCase() + item.slice(1)] : [snake(name), named(item)],
+      ),
+    );
+  }
+
+  function unnamed(value) {
+    if (Array.isArray(value)) return value.map(unnamed);
+    if (value === null || typeof value !== "object") return value;
+    if ("hex" in value) return bytes(value.hex);
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) =>
+        name === "is" ? ["type", item[0].toLowerCase() + item.slice(1)] : [camel(name), unnamed(item)],
+      ),
+    );
   }
 
   /** What `act` gives, or null when it is refused as malformed; any other failure is the test's. */
@@ -82,6 +105,27 @@ async (base) => {
       const members = Object.fromEntries(Object.entries(fields).map(([key, value]) => [camel(key), fancy(value)]));
       for (const key of ["payer", "payee"]) if (members[key]) members[key] = await messages.parse("pass", members[key]);
       return unless(async () => hexOf(await messages.seal(kind, members, this.signers[name])));
+    },
+    /**
+     * What a machine says to one event after the other: its effects, and what members of its state changed; null: it was
+     * out of turn. It starts again with what it stored last.
+     */
+    async walked(machine, first, events) {
+      const { step } = { payer, payee }[machine];
+      let state = unnamed(first);
+      let stored = state;
+      const said = [];
+      for (const event of events.map(unnamed)) {
+        const made = await step(event.type === "restarted" ? stored : state, event).catch((error) => {
+          if (!(error instanceof effects.OutOfTurn)) throw error;
+        });
+        const changed = made && Object.entries(made[0]).filter(([name, value]) => value !== state[name]);
+        said.push(made ? { changed: Object.fromEntries(changed), effects: made[1] } : null);
+        if (!made) continue;
+        state = made[0];
+        if (made[1].includes(effects.STORE)) stored = state;
+      }
+      return said.map(named);
     },
     async trusts(root, keys, raws) {
       const held = await unless(async () => trust.Trust.begin(bytes(root), await messages.parse("keys", bytes(keys))));

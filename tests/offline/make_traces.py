@@ -6,7 +6,7 @@ Keys and signatures are deterministic, so it comes out the same each time.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -29,39 +29,38 @@ _ABOUT: Final = (
     "trace's first. Bytes are {hex}, or {message} where they stand among `messages`. What an event "
     "or effect is stands in its `is`."
 )
+_SCRIPTS: Final[tuple[Callable[[], Script[Any]], ...]] = (*PAYERS, *PAYEES)
 
 
 def traces() -> dict[str, Any]:
     """The whole file."""
+    named = [(script.__name__.replace("_", " "), script()) for script in _SCRIPTS]
+    return {"about": _ABOUT, **told(named)}
+
+
+def told(scripts: Iterable[tuple[str, Script[Any]]]) -> dict[str, Any]:
+    """What happened to each, by its name: the file's `messages` and `traces`."""
     messages: dict[bytes, str] = {}
-    listed = [
-        _trace(machine, script.__name__, script(), messages)
-        for machine, scripts in (("payer", PAYERS), ("payee", PAYEES))
-        for script in scripts
-    ]
-    named = {name: data.hex() for data, name in messages.items()}
-    return {"about": _ABOUT, "messages": named, "traces": listed}
+    traces = [_trace(name, script, messages) for name, script in scripts]
+    return {"messages": {name: data.hex() for data, name in messages.items()}, "traces": traces}
 
 
 def shown() -> Iterator[Show]:
     """Everything that any script shows."""
-    every: tuple[Callable[[], Script[Any]], ...] = (*PAYERS, *PAYEES)
-    for script in every:
+    for script in _SCRIPTS:
         for done in script().done:
             yield from (one for one in done.effects or () if isinstance(one, Show))
 
 
-def _trace(
-    machine: str, name: str, script: Script[Any], messages: dict[bytes, str]
-) -> dict[str, Any]:
+def _trace(name: str, script: Script[Any], messages: dict[bytes, str]) -> dict[str, Any]:
     plain = _Plain(messages)
     steps, before = [], script.first
     for done in script.done:
         steps.append(plain.step(done, before))
         before = done.state
     return {
-        "machine": machine,
-        "name": name.replace("_", " "),
+        "machine": type(script.first).__name__.lower(),
+        "name": name,
         "state": plain.of(script.first),
         "steps": steps,
     }

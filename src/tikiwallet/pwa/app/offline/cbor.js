@@ -13,6 +13,9 @@ export class Malformed extends Error {
   }
 }
 
+/** Bytes that are not there. */
+export const NONE = /** @type {Bytes} */ (new Uint8Array());
+
 const LENGTH_MAX = 16_384;
 const DEPTH_MAX = 6; // arrays and maps inside each other
 const KEY_MAX = 23;

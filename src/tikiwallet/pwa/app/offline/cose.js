@@ -1,6 +1,6 @@
 // Signed messages: COSE_Sign1 (RFC 9052) with ES256, tagged. What a message is for is signed along as a domain, so
 // that no signature of one kind can stand under another.
-import { decode, demand, encode, join, sameBytes } from "./cbor.js";
+import { NONE, decode, demand, encode, join, sameBytes } from "./cbor.js";
 import { verify } from "./p256.js";
 /** @typedef {import("./cbor.js").Bytes} Bytes */
 /** @typedef {import("./cbor.js").Item} Item */
@@ -27,7 +27,6 @@ const KID = 4;
 const SIGNATURE = 64;
 /** @type {ReadonlySet<Kind>} */
 const BY_ISSUER = new Set(["pass", "keys", "revocations"]);
-const NONE = new Uint8Array();
 
 /** @param {Bytes} data */
 export const sha256 = async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", data));

@@ -1,6 +1,6 @@
 // Messages in QR codes: Base45 (RFC 9285), whose letters a QR code packs best. What is too large for one code is
 // cut into numbered frames: mark, number from 0, how many, 4 bytes of the whole's SHA-256, chunk.
-import { demand, join, sameBytes } from "./cbor.js";
+import { NONE, demand, join, sameBytes } from "./cbor.js";
 import { sha256 } from "./cose.js";
 /** @typedef {import("./cbor.js").Bytes} Bytes */
 /** @typedef {{ index: number, total: number, digest: Bytes, chunk: Bytes }} Frame */
@@ -12,7 +12,6 @@ const HEAD = 7;
 const CHUNK = ONE_CODE - HEAD;
 const FRAMES_MAX = 32;
 const TEXT_MAX = (ONE_CODE / 2) * 3;
-const NONE = new Uint8Array();
 
 /** @param {Bytes} data */
 const digestOf = async (data) => (await sha256(data)).slice(0, 4);

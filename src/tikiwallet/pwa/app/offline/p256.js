@@ -28,7 +28,10 @@ function power(base, exponent) {
   return result;
 }
 
-/** @param {Bytes} key 33 bytes @returns {Bytes} 65: not every browser imports the short form. Throws Malformed */
+/**
+ * @param {Bytes} key 33 bytes @returns {Bytes} 65: Safari 26, and Firefox before 146, do not import the short form. Throws
+ * Malformed
+ */
 function decompress(key) {
   const sign = key[0];
   demand(key.length === NUMBER + 1 && (sign === 2 || sign === 3), "key");

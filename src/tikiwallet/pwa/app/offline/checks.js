@@ -1,0 +1,130 @@
+// What a payer and a payee check before they sign or accept, without a network. Pure. Each check gives a refusal, or null
+// when there is nothing against it. The order is the order in which a person should hear of things: first what concerns
+// this device, then whose message it is.
+import { Malformed, sameBytes } from "./cbor.js";
+import { isSignedBy } from "./cose.js";
+import { hasIssued, hasRevoked } from "./known.js";
+import { isOf, parse } from "./messages.js";
+import { holderOf } from "./purse.js";
+import { findRequest } from "./till.js";
+/** @typedef {import("./known.js").Known} Known */
+/** @typedef {import("./messages.js").Pass} Pass */
+/** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
+/** @typedef {import("./purse.js").Purse} Purse */
+/** @typedef {import("./refusals.js").Refusal} Refusal */
+/** @typedef {import("./till.js").Request} Request */
+/** @typedef {import("./till.js").Taken} Taken */
+/** @typedef {import("./till.js").Till} Till */
+
+const LIST_OLDEST = 96 * 3_600; // seconds; also how long a pass lives
+// A request's life is counted on the payer's own clock. Two clocks may differ by this much before it counts as old at
+// first sight; that it is fresh for its payee follows from its random id.
+const CLOCKS_APART = 24 * 3_600;
+
+/** @param {Known} known @param {Purse} purse @returns {Promise<Refusal | null>} may this device sign with its pass at all? */
+export async function checkOwn(known, purse) {
+  const own = await holderOf(purse);
+  if (purse.doubt === "lost") return "pass_lost";
+  if (purse.doubt === "behind") return "sync_first";
+  if (purse.close.length) return "own_closed";
+  if (known.now >= own.expiry) return "own_expired";
+  return hasRevoked(known, own) ? "own_revoked" : null;
+}
+
+/** @param {Known} known @param {Purse} purse @param {Message<"invite">} invite @returns {Promise<Refusal | null>} may it pay this? */
+export async function checkInvite(known, purse, invite) {
+  const own = await holderOf(purse);
+  const { amount, currency, payee } = invite;
+  const refusal = (await checkOwn(known, purse)) ?? (await checkSigned(known, invite, payee));
+  if (refusal) return refusal;
+  if (known.now > invite.madeAt + invite.life + CLOCKS_APART) return "invite_old";
+  if (own.currency !== currency || payee.currency !== currency) return "wrong_currency";
+  if (sameBytes(own.key, payee.key)) return "self";
+  if (isLockedAway(own, payee)) return "other_payee";
+  if (amount > own.limits.mostPerPayment) return "over_limit";
+  if (purse.tip.sequence - own.startSequence + 1 >= own.limits.payments) return "too_many";
+  return amount > own.amount - purse.tip.cumulative ? "not_enough" : null;
+}
+
+/** @param {Pass} holder @param {string} phone @returns {Promise<Refusal | null>} does the pass belong to who has this number? */
+export async function checkNumber(holder, phone) {
+  try {
+    return (await isOf(holder, phone)) ? null : "wrong_number";
+  } catch (error) {
+    if (error instanceof Malformed) return "number_form";
+    throw error;
+  }
+}
+
+/** @param {Known} known @param {Till} till @param {Request} request @returns {Promise<Refusal | null>} may this device ask for it? */
+export async function checkAsk(known, till, request) {
+  const own = await holderOf(till);
+  if (known.now >= own.expiry) return "own_expired";
+  if (hasRevoked(known, own)) return "own_revoked";
+  if (findRequest(till, request.id)) return "asked_already";
+  return (await checkNumber(own, request.phone)) === "number_form" ? "number_form" : null;
+}
+
+/**
+ * @param {Known} known @param {Till} till @param {Request | undefined} request its own, which the PAY answers
+ * @param {Message<"pay">} pay @returns {Promise<Refusal | null>} may this device accept it?
+ */
+export async function checkPay(known, till, request, pay) {
+  const refusal = await checkSigned(known, pay, pay.payer);
+  if (refusal) return refusal;
+  if (known.now - known.listedAt > LIST_OLDEST) return "stale_list";
+  if (!request) return "not_my_request";
+  return (
+    checkAsked(await parse("invite", request.invite), pay) ??
+    (await checkNumber(pay.payer, request.phone)) ??
+    checkLimits(pay) ??
+    checkChain(till, pay)
+  );
+}
+
+/** @param {Known} known @param {Message<"invite" | "pay">} message @param {Pass} holder @returns {Promise<Refusal | null>} */
+async function checkSigned(known, message, holder) {
+  if (!(await hasIssued(known, holder))) return "unknown_issuer";
+  if (!(await isSignedBy(message, holder.key))) return "bad_signature";
+  if (known.now >= holder.expiry) return "expired";
+  return hasRevoked(known, holder) ? "revoked" : null;
+}
+
+/** @param {Pass} payer @param {Pass} payee */
+const isLockedAway = ({ payeeLock }, payee) => payeeLock !== undefined && !sameBytes(payeeLock, payee.pseudonym);
+
+/** @param {Message<"invite">} invite @param {Message<"pay">} pay @returns {Refusal | null} */
+function checkAsked({ amount, currency, payee }, pay) {
+  if (!sameBytes(pay.payeePass, payee.id)) return "wrong_payee";
+  if (pay.amount !== amount) return "wrong_amount";
+  if (pay.payer.currency !== currency) return "wrong_currency";
+  if (sameBytes(pay.payer.key, payee.key)) return "self";
+  return isLockedAway(pay.payer, payee) ? "other_payee" : null;
+}
+
+/** @param {Message<"pay">} pay @returns {Refusal | null} */
+function checkLimits({ payer, amount, cumulative, sequence, sources }) {
+  if (sources) return "passed_on";
+  if (amount > payer.limits.mostPerPayment) return "over_limit";
+  if (sequence - payer.startSequence >= payer.limits.payments) return "too_many";
+  return cumulative > payer.amount ? "over_pass" : null;
+}
+
+/** @param {Till} till @param {Message<"pay">} pay @returns {Refusal | null} against the pass, and all of it that the shop has seen */
+function checkChain(till, pay) {
+  const { payer, sequence, previous, amount, cumulative } = pay;
+  if (sequence < payer.startSequence) return "broken_chain";
+  const isFirst = sequence === payer.startSequence;
+  if (isFirst && !(sameBytes(previous, payer.hash) && cumulative === amount)) return "broken_chain";
+  const others = till.taken.filter((one) => sameBytes(one.payer, payer.id));
+  return others.some((one) => contradicts(pay, one)) ? "conflict" : null;
+}
+
+/** Whether both cannot stand in one chain: cumulative amounts never fall. @param {Message<"pay">} pay @param {Taken} other */
+function contradicts(pay, other) {
+  if (other.sequence === pay.sequence) return !sameBytes(other.hash, pay.hash);
+  const [earlier, later] = other.sequence < pay.sequence ? [other, pay] : [pay, other];
+  const between = later.cumulative - later.amount - earlier.cumulative;
+  const isNext = later.sequence - earlier.sequence === 1;
+  return isNext ? between !== 0 || !sameBytes(later.previous, earlier.hash) : between < 0;
+}

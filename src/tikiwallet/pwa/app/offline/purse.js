@@ -1,0 +1,139 @@
+// A payer's pass with its chain of payments. It never goes backwards. Pure.
+import { NONE, sameBytes } from "./cbor.js";
+import { parse } from "./messages.js";
+/** @typedef {import("./cbor.js").Bytes} Bytes */
+/** @typedef {import("./messages.js").Pass} Pass */
+/** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
+/**
+ * Where a payment is, for its payer; the first four come before it is signed.
+ * @typedef {"idle" | "review" | "confirmed" | "closing" | "signed" | "sent" | "receipted" | "settled" | "voided" | "returned"
+ *   | "conflict"} Stage
+ */
+/**
+ * behind: payments are missing here up to `seen`, which the server may know. lost: nobody can tell how many, so nothing
+ * more can be signed without risking a second signature.
+ * @typedef {"none" | "behind" | "lost"} Doubt
+ */
+/** @typedef {{ sequence: number, hash: Bytes, cumulative: number }} Tip the end of the chain */
+/**
+ * @typedef {object} Payment a signed PAY, and what belongs to it; messages are empty until there is one
+ * @property {Bytes} hash
+ * @property {Bytes} requestId
+ * @property {Bytes} invite
+ * @property {Bytes} pay
+ * @property {Stage} stage
+ * @property {Bytes} receipt
+ * @property {Bytes} void
+ */
+/** @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number }} Purse own: the PASS */
+
+/** A payment or CLOSE that does not follow the last one: a bug, and never to be sent. */
+export class WentBack extends Error {}
+
+/** @param {Pass} own a new pass @returns {Purse} */
+export const purseOf = (own) => ({
+  own: own.raw,
+  tip: { sequence: own.startSequence - 1, hash: own.hash, cumulative: 0 },
+  payments: [],
+  close: NONE,
+  doubt: "none",
+  seen: 0,
+});
+
+/** @param {{ own: Bytes }} of purse or till @returns {Promise<Pass>} */
+export const holderOf = ({ own }) => parse("pass", own);
+
+/** @param {Purse} purse @param {Bytes} hash */
+export const paymentOf = ({ payments }, hash) => payments.find((one) => sameBytes(one.hash, hash));
+
+/** @param {Purse} purse @param {Bytes} requestId */
+export const answerTo = ({ payments }, requestId) => payments.find((one) => sameBytes(one.requestId, requestId));
+
+/** @param {Purse} purse @param {Message<"invite">} invite @param {number} time @returns {Promise<import("./messages.js").PayFields>} the next PAY */
+export async function draftOf(purse, { amount, payee, hash }, time) {
+  const { sequence, hash: previous, cumulative } = purse.tip;
+  return {
+    payer: await holderOf(purse),
+    sequence: sequence + 1,
+    previous,
+    amount,
+    cumulative: cumulative + amount,
+    payeePass: payee.id,
+    requestHash: hash,
+    time,
+  };
+}
+
+/** @param {Purse} purse @param {Message<"pay">} pay signed @param {Message<"invite">} invite @returns {Purse} */
+export function withPayment(purse, pay, invite) {
+  const { tip, own } = purse;
+  const follows =
+    sameBytes(pay.payer.raw, own) &&
+    pay.sequence === tip.sequence + 1 &&
+    sameBytes(pay.previous, tip.hash) &&
+    pay.cumulative === tip.cumulative + pay.amount &&
+    pay.cumulative <= pay.payer.amount;
+  if (!follows || purse.close.length || purse.doubt !== "none") throw new WentBack();
+  const { hash, sequence, cumulative } = pay;
+  /** @type {Payment} */
+  const payment = {
+    hash,
+    requestId: invite.requestId,
+    invite: invite.raw,
+    pay: pay.raw,
+    stage: "signed",
+    receipt: NONE,
+    void: NONE,
+  };
+  return { ...purse, tip: { sequence, hash, cumulative }, payments: [...purse.payments, payment] };
+}
+
+/** @param {Purse} purse @param {number} time @returns {Promise<import("./messages.js").CloseFields>} with the next PAY's sequence number */
+export async function draftOfClose(purse, time) {
+  const { sequence, cumulative } = purse.tip;
+  return { passId: (await holderOf(purse)).id, sequence: sequence + 1, cumulative, time };
+}
+
+/** @param {Purse} purse @param {Message<"close">} close signed @returns {Promise<Purse>} */
+export async function closed(purse, close) {
+  const { passId, sequence, cumulative } = await draftOfClose(purse, close.time);
+  const follows = sameBytes(close.passId, passId) && close.sequence === sequence && close.cumulative === cumulative;
+  if (!follows || purse.close.length || purse.doubt !== "none") throw new WentBack();
+  return { ...purse, close: close.raw };
+}
+
+/** @param {Purse} purse @param {Payment} payment in place of the one with its hash @returns {Purse} */
+export const changed = (purse, payment) => ({
+  ...purse,
+  payments: purse.payments.map((one) => (sameBytes(one.hash, payment.hash) ? payment : one)),
+});
+
+/** @param {Purse} purse @returns {Purse} never to sign again */
+export const lost = (purse) => ({ ...purse, doubt: "lost" });
+
+/** @param {Purse} purse */
+const lastSigned = ({ tip, close }) => tip.sequence + (close.length ? 1 : 0);
+
+/** @param {Purse} purse @param {number | null} seen elsewhere @returns {Purse} in doubt when that is more than the chain, or gone */
+export function restarted(purse, seen) {
+  if (seen === null) return lost(purse);
+  if (seen <= lastSigned(purse) || purse.doubt === "lost") return purse;
+  return { ...purse, doubt: "behind", seen: Math.max(seen, purse.seen) };
+}
+
+/**
+ * @param {Purse} purse @param {Tip} tip how far the server knows the chain. It fills in exactly what was missing; where it
+ * knows more or other than should be, this store went back further than anybody can tell
+ * @returns {Promise<Purse>} the same when it says nothing new
+ */
+export async function synced(purse, tip) {
+  if (purse.doubt === "lost") return purse;
+  if ((await contradicts(purse, tip)) || tip.sequence > Math.max(lastSigned(purse), purse.seen)) return lost(purse);
+  return purse.doubt === "behind" && tip.sequence === purse.seen ? { ...purse, tip, doubt: "none", seen: 0 } : purse;
+}
+
+/** @param {Purse} purse @param {Tip} tip */
+async function contradicts({ payments }, tip) {
+  const signed = await Promise.all(payments.map(({ pay }) => parse("pay", pay)));
+  return signed.some(({ sequence, hash }) => sequence === tip.sequence && !sameBytes(hash, tip.hash));
+}
