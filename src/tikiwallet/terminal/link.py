@@ -59,6 +59,7 @@ class Kind(enum.IntEnum):
     CONFIRMED = 4  # this side's person says that the digits agree
     MESSAGE = 5  # a signed offline message
     PING = 6
+    HANG_UP = 7  # this side's person ended the conversation, or has another one
 
 
 class Frame(NamedTuple):
