@@ -10,10 +10,11 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from tikiwallet.terminal import link as links
 from tikiwallet.terminal.discovery import Peer
+from tikiwallet.terminal.framed import Conversation
 from tikiwallet.terminal.link import Certificate, Frame, Kind, LinkLost
 
 _AGAIN_SECONDS: Final = 1.0
@@ -35,23 +36,6 @@ class LineBusy(Exception):
     """What was asked for does not fit the conversation; the text says why, for people."""
 
 
-class OpenLink(Protocol):
-    """What `link.Link` is, and a phone's link too."""
-
-    @property
-    def digits(self) -> str: ...
-
-    @property
-    def peer(self) -> bytes:
-        """The fingerprint of the other's certificate; empty where it shows none."""
-
-    async def send(self, kind: Kind, body: bytes = b"") -> None: ...
-
-    async def receive(self) -> Frame: ...
-
-    def close(self) -> None: ...
-
-
 class Line:
     """`changed` is told of each new phase, with words when something went wrong; `opened` and
     `came` are awaited when both people have agreed, and for each message."""
@@ -68,7 +52,7 @@ class Line:
         self._changed = changed
         self._opened = opened
         self._came = came
-        self._link: OpenLink | None = None
+        self._link: Conversation | None = None
         self._opener = b""
         self._peer = b""
         self._agreed_here = False
@@ -109,7 +93,7 @@ class Line:
                     return
             await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def take(self, link: OpenLink) -> None:
+    async def take(self, link: Conversation) -> None:
         """A call that came in, until it ends. Others than the one that is talked to hear that the
         line is busy."""
         again = bool(link.peer) and link.peer == self._peer
@@ -122,7 +106,7 @@ class Line:
             self._forget()
         await self._talk(link, link.peer)
 
-    async def _talk(self, link: OpenLink, opener: bytes) -> None:
+    async def _talk(self, link: Conversation, opener: bytes) -> None:
         """Until the link ends. Where both have called each other, the same one of the two links
         stays on both sides: that of the smaller fingerprint."""
         if self._link is not None and self._opener < opener:
@@ -162,7 +146,7 @@ class Line:
             case _:
                 raise LinkLost("the other terminal does not follow the conversation")
 
-    def _lose(self, link: OpenLink, words: str) -> None:
+    def _lose(self, link: Conversation, words: str) -> None:
         if self._link is not link:
             return
         self._link = None
@@ -221,7 +205,7 @@ class Line:
         self._changed(words)
 
 
-async def _refuse(link: OpenLink) -> None:
+async def _refuse(link: Conversation) -> None:
     """Say goodbye, and leave the other a moment to hear it."""
     try:
         async with asyncio.timeout(_GOODBYE_SECONDS):
