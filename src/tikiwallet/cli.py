@@ -161,6 +161,26 @@ def bench(
     )
 
 
+@cli.command()
+def terminal(
+    data: Annotated[
+        Path | None, typer.Option(help="Its folder; ~/.local/share/tikiwallet-terminal if not set.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="The service's address, such as https://wallet.example.")
+    ] = None,
+    headless: Annotated[bool, typer.Option(help="JSON lines instead of a screen.")] = False,
+    recover: Annotated[bool, typer.Option(help="Go on after its journal was damaged.")] = False,
+) -> None:
+    """Pay and be paid with no internet: a shop's or agent's device, on any local network.
+
+    It finds other terminals by itself. With --headless a program works it: docs/terminal.md.
+    """
+    from tikiwallet.terminal.command import run
+
+    raise typer.Exit(run(data, server=server, is_headless=headless, recover=recover))
+
+
 @admin.command("token")
 def admin_token(
     name: Annotated[str, typer.Option(help="Whose it is, for the list of tokens.")],

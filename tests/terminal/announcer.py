@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import sys
 
 from tikiwallet.terminal.discovery import Discovery, Peer
@@ -11,7 +12,7 @@ async def main(name: str, port: int) -> None:
     def changed(peers: dict[str, Peer]) -> None:
         print(json.dumps([[p.name, p.port, p.addresses] for p in peers.values()]), flush=True)  # noqa: T201
 
-    discovery = Discovery(name, port, changed)
+    discovery = Discovery(secrets.token_hex(8), name, port, changed)
     discovery.start()
     await asyncio.to_thread(sys.stdin.read)  # until whoever started it lets go
     await discovery.close()

@@ -60,6 +60,7 @@ class Announcer:
             [*run_in(namespace), sys.executable, "-m", "tests.terminal.announcer", name, str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
 
@@ -71,11 +72,11 @@ class Announcer:
                 return list(found)
         raise AssertionError("the announcer ended")
 
-    def leave(self) -> int:
-        with self.process:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-            return self.process.wait()
+    def leave(self) -> str:
+        """What it complained of."""
+        complaints = self.process.communicate()[1]
+        assert self.process.returncode == 0
+        return complaints
 
 
 @contextmanager
@@ -112,9 +113,9 @@ def test_two_terminals_find_each_other_and_notice_who_leaves(wire: Cable) -> Non
             assert (name, port) == ("Toko Sari", 4001)
             [[name, port, _]] = left.finds(at("10.77.0.2"))
             assert (name, port) == ("चाय की द", 4002)  # 20 bytes of it, cut between letters
-            assert right.leave() == 0
+            assert right.leave() == ""
         assert left.finds(lambda found: not found) == []
-        assert left.leave() == 0
+        assert left.leave() == ""
 
 
 def test_malformed_answers_disturb_nobody(wire: Cable) -> None:
@@ -124,7 +125,7 @@ def test_malformed_answers_disturb_nobody(wire: Cable) -> None:
             subprocess.run([*run_in(wire.right), *command], check=True)
         with announcer(wire.right, "Warung", 4002):
             left.finds(named("Warung"))
-        assert left.leave() == 0
+        assert left.leave() == ""
 
 
 def test_a_cable_plugged_in_later_is_noticed(wire: Cable) -> None:

@@ -42,10 +42,10 @@ def test_what_was_written_is_read_after_a_restart(copy: Path) -> None:
     assert content(journal) == ROWS
     assert journal.doubtful is None
     key = bytes([1]) * 16
-    journal.write(Change(Shelf.PASS, key, b"new"), Change(Shelf.KEY, key, None))
+    journal.write(Change(Shelf.PURSE, key, b"new"), Change(Shelf.KEY, key, None))
     journal.close()
     journal = Journal.open(copy)
-    assert journal.read(Shelf.PASS, key) == b"new"
+    assert journal.read(Shelf.PURSE, key) == b"new"
     assert journal.read(Shelf.KEY, key) is None
     journal.close()
 

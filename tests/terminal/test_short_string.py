@@ -1,4 +1,3 @@
-from tikiwallet.terminal import link
 from tikiwallet.terminal.short_string import commitment, digits
 
 SIDES = bytes(range(32))
@@ -11,12 +10,6 @@ def test_vector() -> None:
     assert commitment(SIDES, A).hex() == (
         "b340ccc9a7f742564b6d5b9fddc0bbfa77470f2a55a68283d0e4d4d76301038f"
     )
-
-
-def test_it_is_what_terminals_say_to_each_other() -> None:
-    assert commitment(SIDES, A) == link._hash("link-commit", SIDES, A)
-    number = int.from_bytes(link._hash("link-digits", SIDES, A, B)[:8], "big")
-    assert digits(SIDES, A, B) == f"{number % 1_000_000:06}"
 
 
 def test_everything_changes_the_digits() -> None:

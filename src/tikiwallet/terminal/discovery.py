@@ -8,14 +8,22 @@ settled by the link's six digits and by the signed pass.
 import asyncio
 import contextlib
 import ipaddress
+import itertools
 import logging
-import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import psutil
-from zeroconf import Error, InterfaceChoice, IPVersion, ServiceStateChange, Zeroconf
+from zeroconf import (  # type: ignore[attr-defined]  # the first two, which its __all__ leaves out
+    DNSOutgoing,
+    DNSQuestion,
+    Error,
+    InterfaceChoice,
+    IPVersion,
+    ServiceStateChange,
+    Zeroconf,
+)
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 SERVICE: Final = "_tikiwallet._tcp.local."
@@ -24,12 +32,14 @@ _PEERS_MOST: Final = 64
 _ADDRESSES_MOST: Final = 8
 _RESOLVE_MS: Final = 3_000
 _LOOK_SECONDS: Final = 2.0  # how soon a cable that was plugged in is noticed
+_ASK_TURNS: Final = 5
+_QUERY, _POINTER, _INTERNET = 0, 12, 1  # RFC 1035: a question, for PTR records, class IN
 
 
 class Peer(NamedTuple):
     """A terminal that says it is there, under a name that nobody has proven."""
 
-    id: str  # made up at its start
+    id: str  # made up once
     name: str
     addresses: tuple[str, ...]  # with their scope (`fe80::1%2`) where they need one
     port: int
@@ -84,12 +94,15 @@ def own_addresses() -> list[str]:
 
 
 class Discovery:
-    """Announces this terminal and follows the others; `changed` is told whenever they change."""
+    """Announces this terminal and follows the others; `changed` is told whenever they change. `id`
+    stays the same from start to start, so that a terminal that lost power is not found twice."""
 
-    def __init__(self, name: str, port: int, changed: Callable[[dict[str, Peer]], None]) -> None:
-        self.id = secrets.token_hex(8)
+    def __init__(
+        self, id: str, name: str, port: int, changed: Callable[[dict[str, Peer]], None]
+    ) -> None:
+        self.id = id
         self.peers: dict[str, Peer] = {}
-        self._name = name
+        self.name = name
         self._port = port
         self._changed = changed
         self._resolving: dict[str, asyncio.Task[None]] = {}
@@ -98,6 +111,7 @@ class Discovery:
 
     def start(self) -> None:
         """Begin, and go on as networks come and go."""
+        asyncio.get_running_loop().set_exception_handler(_pass_over)
         self._life = asyncio.create_task(self._live())
 
     async def close(self) -> None:
@@ -120,8 +134,10 @@ class Discovery:
             browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[self._on_change])
             info = self._info(addresses)
             await zeroconf.async_register_service(info)
-            while True:
+            for turn in itertools.count():
                 await asyncio.sleep(_LOOK_SECONDS)
+                if turn % _ASK_TURNS == 0:
+                    zeroconf.zeroconf.async_send(_question())
                 if (now := own_addresses()) != addresses:
                     addresses = now
                     await zeroconf.async_update_interfaces()
@@ -138,7 +154,7 @@ class Discovery:
             SERVICE,
             f"{self.id}.{SERVICE}",
             port=self._port,
-            properties={"v": "1", "name": self._name},
+            properties={"v": "1", "name": self.name},
             server=f"{self.id}.local.",
             parsed_addresses=addresses,
         )
@@ -153,8 +169,11 @@ class Discovery:
                 running.cancel()
             if self.peers.pop(name, None) is not None:
                 self._changed(dict(self.peers))
-        elif name not in self._resolving and len(self._resolving) + len(self.peers) < _PEERS_MOST:
+        elif name not in self._resolving and self._has_room_for(name):
             self._resolving[name] = asyncio.create_task(self._resolve(zeroconf, name))
+
+    def _has_room_for(self, name: str) -> bool:
+        return name in self.peers or len(self._resolving) + len(self.peers) < _PEERS_MOST
 
     async def _resolve(self, zeroconf: Zeroconf, name: str) -> None:
         peer = None
@@ -169,6 +188,20 @@ class Discovery:
         if peer is not None and self.peers.get(name) != peer:
             self.peers[name] = peer
             self._changed(dict(self.peers))
+
+
+def _question() -> DNSOutgoing:
+    """Who is there? The library asks too, naming the answers that it has; where one of them was
+    malformed it fails to write them down and asks no more. This names none."""
+    question = DNSOutgoing(_QUERY)
+    question.add_question(DNSQuestion(SERVICE, _POINTER, _INTERNET))
+    return question
+
+
+def _pass_over(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the library stumbles over in its own timers is nobody's concern here."""
+    if not isinstance(context.get("exception"), Error):
+        loop.default_exception_handler(context)
 
 
 def _opened() -> AsyncZeroconf:

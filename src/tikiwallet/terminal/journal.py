@@ -1,4 +1,4 @@
-"""What a terminal must not forget: keys, passes, exchanges, messages to upload, receipts.
+"""What a terminal must not forget: keys, passes, payments and requests, what others paid.
 
 One SQLite file (`journal_file` says how it is laid out), durable before `write` returns, read and
 checked whole at each start. A damaged or older journal is refused in words; `recover` puts it
@@ -20,13 +20,13 @@ from tikiwallet.terminal.journal_file import FILE, JournalDamaged, Mark, Row
 class Shelf(StrEnum):
     """The kinds of things a journal holds, each under keys of its own."""
 
-    FACT = "fact"  # this device's id, its server, the latest time it saw, the lists it took
+    FACT = "fact"  # this device's id and number, what it knows of the issuer, the latest time
     KEY = "key"  # private keys, by public key
-    PASS = "pass"  # noqa: S105 - passes, by pass id
-    EXCHANGE = "exchange"  # states of payments, by request id
-    UPLOAD = "upload"  # signed messages that the server has not confirmed, by hash
-    RECEIPT = "receipt"  # what became of each payment, by hash of PAY
-    SEEN = "seen"  # hash of the PAY seen for a pass and sequence number
+    PURSE = "purse"  # own passes and how far their chains go, by pass id
+    PAYMENT = "payment"  # signed payments from own passes
+    REQUEST = "request"  # own requests and what was paid for them, by request id
+    SEEN = "seen"  # payments that this shop took, by pass and sequence number
+    RECEIPT = "receipt"  # payments that are over, by hash
 
 
 class Change(NamedTuple):

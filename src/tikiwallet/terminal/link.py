@@ -2,17 +2,8 @@
 
 1. Both send their certificate in the clear: self-signed, P-256, made at the terminal's start.
 2. TLS 1.3; each side trusts exactly the certificate it was sent, so both prove their keys.
-3. Six digits that both people compare, so that nobody sits in between. I connected, R answered;
-   F_I and F_R are the SHA-256 of their certificates, N_I and N_R are 32 random bytes:
-
-       I to R:  C = SHA-256("tikiwallet/offline/1/link-commit" 00 F_I F_R N_I)
-       R to I:  N_R
-       I to R:  N_I                                  (R checks C)
-       digits = SHA-256("tikiwallet/offline/1/link-digits" 00 F_I F_R N_I N_R),
-                its first 8 bytes as a number, modulo 1,000,000
-
-   Who sits in between shows each side a certificate of his own, and has to choose his nonces
-   before he learns those of the others: he has one try in a million, and a miss is seen.
+3. Six digits that both people compare, so that nobody sits in between (`short_string`): over both
+   certificates' SHA-256, that of who called first.
 4. Frames: 4 bytes length, 1 byte kind, body. Both sides ping each second; after 4 silent seconds
    the link counts as lost.
 
@@ -36,10 +27,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tikiwallet.terminal.short_string import NONCE_BYTES, commitment, digits
+
 BODY_MOST: Final = 16 * 1024
 _CERTIFICATE_MOST: Final = 1_024
 _HELLO: Final = b"TW1"
-_DOMAIN: Final = b"tikiwallet/offline/1/"
 _OPEN_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 4.0
@@ -59,6 +51,7 @@ class Kind(enum.IntEnum):
     CONFIRMED = 4  # this side's person says that the digits agree
     MESSAGE = 5  # a signed offline message
     PING = 6
+    HANG_UP = 7  # this side's person ended the conversation, or has another one
 
 
 class Frame(NamedTuple):
@@ -160,27 +153,25 @@ class Link:
 
     async def agree(self, own: bytes, *, connected: bool) -> None:
         """Exchange nonces and work out the digits; `connected`: this side called the other."""
-        nonce = secrets.token_bytes(32)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         sides = own + self.peer if connected else self.peer + own
         if connected:
-            await self.send(Kind.COMMIT, _hash("link-commit", sides, nonce))
+            await self.send(Kind.COMMIT, commitment(sides, nonce))
             other = await self._expect(Kind.NONCE)
             await self.send(Kind.REVEAL, nonce)
-            nonces = nonce + other
+            self.digits = digits(sides, nonce, other)
         else:
-            commitment = await self._expect(Kind.COMMIT)
+            committed = await self._expect(Kind.COMMIT)
             await self.send(Kind.NONCE, nonce)
             other = await self._expect(Kind.REVEAL)
-            if _hash("link-commit", sides, other) != commitment:
+            if commitment(sides, other) != committed:
                 raise LinkLost("the other terminal changed its mind in the handshake")
-            nonces = other + nonce
-        number = int.from_bytes(_hash("link-digits", sides, nonces)[:8], "big")
-        self.digits = f"{number % 1_000_000:06}"
+            self.digits = digits(sides, other, nonce)
         self._pinging = asyncio.create_task(self._ping())
 
     async def _expect(self, kind: Kind) -> bytes:
         frame = await self._read(_OPEN_SECONDS)
-        if frame.kind is not kind or len(frame.body) != 32:
+        if frame.kind is not kind or len(frame.body) != NONCE_BYTES:
             raise LinkLost("the other terminal does not follow the handshake")
         return frame.body
 
@@ -195,10 +186,6 @@ class Link:
         if self._pinging is not None:
             self._pinging.cancel()
         self._writer.transport.abort()
-
-
-def _hash(name: str, *parts: bytes) -> bytes:
-    return hashlib.sha256(_DOMAIN + name.encode() + b"\0" + b"".join(parts)).digest()
 
 
 def _lost(error: Exception) -> LinkLost:

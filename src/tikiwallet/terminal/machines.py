@@ -1,0 +1,354 @@
+"""Runs the exchange machines of this terminal: one payer for each of its passes, one payee.
+
+One event at a time. What a machine wants stored is in the journal before anything of it is shown or
+sent; what it wants signed, the keys in the journal sign. Where the journal cannot be written the
+terminal ends: what is in memory then is not to be believed.
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from tikiwallet.offline.exchange import payee as payee_side
+from tikiwallet.offline.exchange import payer as payer_side
+from tikiwallet.offline.exchange.effects import (
+    Asked,
+    Cancelled,
+    Closing,
+    Confirmed,
+    Declined,
+    Effect,
+    Event,
+    Item,
+    Outcome,
+    Outcomes,
+    Received,
+    Renewed,
+    Restarted,
+    Send,
+    SetAside,
+    Show,
+    Sign,
+    Signed,
+    Store,
+    Stored,
+    Synced,
+    Typed,
+    Upload,
+)
+from tikiwallet.offline.exchange.keeping import kept, written
+from tikiwallet.offline.exchange.payee import Payee
+from tikiwallet.offline.exchange.payer import Payer
+from tikiwallet.offline.exchange.purse import Purse
+from tikiwallet.offline.exchange.purse import Stage as PaymentStage
+from tikiwallet.offline.exchange.till import Request, Till
+from tikiwallet.offline.exchange.till import Stage as RequestStage
+from tikiwallet.offline.known import Known
+from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.keys import PrivateKey
+from tikiwallet.offline.wire.messages import (
+    Invite,
+    IssuerKeys,
+    Pass,
+    Pay,
+    Receipt,
+    Revocations,
+    Void,
+    read,
+)
+from tikiwallet.terminal import memory
+from tikiwallet.terminal.journal import Change, Journal, Shelf
+from tikiwallet.terminal.receipt import Deal
+
+_State = TypeVar("_State", Payer, Payee)
+
+
+# Is told what a machine wants shown, and about which payer's or payee's affair.
+Shown: TypeAlias = Callable[[Show, Payer | Request | None], None]
+
+
+@dataclass
+class _Machine(Generic[_State]):
+    """A machine, the state the journal has of it, and how both are worked."""
+
+    state: _State
+    step: Callable[[_State, Event], tuple[_State, tuple[Effect, ...]]]
+    changes: Callable[[_State | None, _State], Iterator[Change]]
+    kept: _State | None = None
+    at_hand: bytes = b""  # payee: the request on the screen
+
+
+def _payer(state: Payer, kept: Payer | None = None) -> _Machine[Payer]:
+    return _Machine(state, payer_side.step, memory.changes_of_payer, kept)
+
+
+def _payee(state: Payee, kept: Payee | None = None) -> _Machine[Payee]:
+    return _Machine(state, payee_side.step, memory.changes_of_payee, kept)
+
+
+@dataclass
+class Outbox:
+    """What the server has yet to hear of, once each."""
+
+    items: dict[bytes, Item] = field(default_factory=dict)
+
+    def put(self, items: tuple[Item, ...]) -> None:
+        """Take in what a machine wants uploaded; what came with a receipt stays with it."""
+        for item in items:
+            place = item.pay or item.void or item.close
+            if item.receipt or place not in self.items:
+                self.items[place] = item
+
+
+class Machines:
+    """`send` hands a message to the other device, `shown` turns the screen."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        send: Callable[[bytes], Awaitable[None]],
+        shown: Shown,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._send = send
+        self._shown = shown
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._payers: dict[bytes, _Machine[Payer]] = {}
+        self._till: _Machine[Payee] | None = None
+        self.outbox = Outbox()
+
+    @property
+    def now(self) -> int:
+        """The clock, in seconds since 1970."""
+        return int(self._clock())
+
+    @property
+    def own(self) -> Pass | None:
+        """The pass that this terminal pays and asks with."""
+        return self._till.state.till.holder if self._till else None
+
+    @property
+    def known(self) -> Known | None:
+        """What the terminal knows of the issuer."""
+        return self._till.state.known if self._till else memory.known(self._journal)
+
+    @property
+    def payer(self) -> Payer | None:
+        """The machine of the pass that this terminal pays with."""
+        found = self._current
+        return found.state if found else None
+
+    @property
+    def _current(self) -> _Machine[Payer] | None:
+        return self._payers.get(self.own.id) if self.own else None
+
+    async def start(self) -> str | None:
+        """Go on from the journal. The answer says why the journal was in doubt: then no pass of
+        before pays any more."""
+        known = memory.known(self._journal)
+        if known is None:
+            return self._journal.doubtful
+        for id, payer in memory.payers(self._journal, known).items():
+            self._payers[id] = _payer(payer, payer)
+        if (payee := memory.payee(self._journal, known)) is not None:
+            self._till = _payee(payee, payee)
+        doubtful = self._journal.doubtful
+        seen = None if doubtful else 0
+        for one in self._payers.values():
+            await self._run(one, Restarted(self.now, seen))
+        if self._till:
+            await self._run(self._till, Restarted(self.now))
+        if doubtful:
+            await self._keep(*self._payers.values(), trusted=True)
+        return doubtful
+
+    # What people do.
+
+    async def ask(self, phone: str, amount: int, memo: str = "") -> None:
+        """Ask the person with this number for so many minor units."""
+        if self._till:
+            self._till.at_hand = os.urandom(16)
+            await self._run(self._till, Asked(self.now, self._till.at_hand, phone, amount, memo))
+
+    async def cancel(self) -> None:
+        """Call off the request on the screen."""
+        if self._till:
+            await self._run(self._till, Cancelled(self.now, self._till.at_hand))
+
+    async def typed(self, phone: str) -> None:
+        """The payee's number, as the payer types it."""
+        await self._pay(Typed(self.now, phone))
+
+    async def confirmed(self) -> None:
+        """Pay what is shown."""
+        await self._pay(Confirmed(self.now))
+
+    async def set_aside(self) -> None:
+        """Leave the payment on the screen."""
+        await self._pay(SetAside(self.now))
+
+    async def end_pass(self) -> None:
+        """Spend no more from the pass."""
+        await self._pay(Closing(self.now))
+
+    async def _pay(self, event: Event) -> None:
+        if (current := self._current) is not None:
+            await self._run(current, event)
+
+    # What other devices say.
+
+    async def received(self, data: bytes) -> None:
+        """A message, to the machine that it is for; unreadable ones to the payee's, for words."""
+        event = Received(self.now, data)
+        for machine in self._meant(data):
+            await self._run(machine, event)
+
+    def _all(self) -> list[_Machine[Any]]:
+        return [*self._payers.values(), *([self._till] if self._till else [])]
+
+    def _meant(self, data: bytes) -> list[_Machine[Any]]:
+        try:
+            message = read(data)
+        except Malformed:
+            message = None
+        current, till = self._current, self._till
+        everyone = [one for one in (current, till) if one is not None]
+        match message:
+            case IssuerKeys() | Revocations():
+                return self._all()
+            case Invite():
+                return [current] if current else []
+            case Receipt(pay_hash=hash):
+                paid = (one for one in self._payers.values() if one.state.purse.payment(hash))
+                return [one for one in (next(paid, current),) if one]
+            case Void(request_id=id):
+                paid = (one for one in self._payers.values() if one.state.purse.answer_to(id))
+                return [one for one in (next(paid, current),) if one]
+            case Pay(request_hash=hash):
+                if till and (request := till.state.till.asked_with(hash)):
+                    till.at_hand = request.id
+                return [till] if till else []
+            case _:
+                return everyone[-1:]
+
+    async def greet(self) -> None:
+        """The line is open: hand on what the issuer says, and send again what may have been lost.
+        The bytes are those that were sent before."""
+        known = self.known
+        if known is None:
+            return
+        for message in (known.keys, *known.lists):
+            await self._send(message)
+        if (request := self.asked) is not None and request.stage is RequestStage.INVITING:
+            await self._send(request.invite)
+        if (payer := self.payer) is not None:
+            payment = payer.purse.payment(payer.at_hand)
+            if payment and payment.stage is PaymentStage.SENT:
+                await self._send(payment.pay)
+
+    # What the server says.
+
+    async def take_known(self, known: Known) -> None:
+        """What the first sync brought: from whom passes come."""
+        await self._write(Change(Shelf.FACT, b"known", written(known)))
+
+    async def take_pass(self, known: Known, message: bytes) -> None:
+        """A new pass of this terminal's own, from now on the one that it pays and asks with."""
+        own = Pass.parse(message)
+        fresh = _payer(Payer(known, Purse.of(own)))
+        async with self._turn:
+            if own.id not in self._payers:
+                await self._keep(fresh)
+                self._payers[own.id] = fresh
+        if self._till is not None:
+            await self._run(self._till, Renewed(self.now, message))
+            return
+        till = _payee(Payee(known, Till(message)))
+        await self._keep(till)
+        self._till = till
+
+    async def synced(self, now: int) -> None:
+        """The server answered, and its clock says `now`. Fills the outbox with all that it may
+        not know."""
+        for machine in self._payers.values():
+            await self._run(machine, Synced(now))
+        if self._till:
+            await self._run(self._till, Synced(now))
+
+    async def learn(self, message: bytes) -> None:
+        """Newer keys or a newer list from the server."""
+        await self.received(message)
+
+    async def outcome(self, hash: bytes, outcome: Outcomes) -> None:
+        """The server's word on a payment."""
+        for machine in self._all():
+            await self._run(machine, Outcome(self.now, hash, outcome))
+
+    # What there is to see.
+
+    @property
+    def asked(self) -> Request | None:
+        """The request on the screen."""
+        return self._till.state.till.request(self._till.at_hand) if self._till else None
+
+    def deals(self) -> list[Deal]:
+        """All payments that this terminal remembers, newest first."""
+        made = [
+            Deal.of_payment(one) for it in self._payers.values() for one in it.state.purse.payments
+        ]
+        over = (kept(Request, row) for _, row in self._journal.all(Shelf.RECEIPT))
+        requests = [*over, *(self._till.state.till.requests if self._till else ())]
+        taken = [deal for one in requests if (deal := Deal.of_request(one))]
+        return sorted([*made, *taken], key=lambda deal: deal.time, reverse=True)
+
+    # The work.
+
+    async def _run(self, machine: _Machine[_State], event: Event) -> None:
+        async with self._turn:
+            events = deque([event])
+            while events:
+                machine.state, effects = machine.step(machine.state, events.popleft())
+                for effect in effects:
+                    if (answer := await self._carry_out(machine, effect)) is not None:
+                        events.append(answer)
+
+    async def _carry_out(self, machine: _Machine[_State], effect: Effect) -> Event | None:
+        match effect:
+            case Store():
+                await self._keep(machine)
+                return Stored(self.now)
+            case Sign():
+                return self._signed(effect)
+            case Send():
+                await self._send(effect.data)
+            case Upload():
+                self.outbox.put(effect.items)
+            case Show():
+                self._show(effect, machine.state)
+        return None
+
+    def _show(self, show: Show, state: Payer | Payee) -> None:
+        self._shown(show, state if isinstance(state, Payer) else self.asked)
+
+    def _signed(self, effect: Sign) -> Event:
+        secret = self._journal.read(Shelf.KEY, effect.key)
+        if secret is None:
+            return Declined(self.now, effect.hash)
+        signature = PrivateKey.from_bytes(secret).sign(effect.to_sign)
+        return Signed(self.now, effect.hash, signature)
+
+    async def _keep(self, *machines: _Machine[Any], trusted: bool = False) -> None:
+        changes = [change for one in machines for change in one.changes(one.kept, one.state)]
+        await self._write(*changes, trusted=trusted)
+        for one in machines:
+            one.kept = one.state
+
+    async def _write(self, *changes: Change, trusted: bool = False) -> None:
+        await asyncio.to_thread(self._journal.write, *changes, trusted=trusted)

@@ -1,0 +1,89 @@
+"""Terminals that have been online before: with an issuer's word, a pass and its key."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+from tikiwallet.offline.exchange.effects import Show
+from tikiwallet.offline.known import Known
+from tikiwallet.offline.wire.cose import kid_of
+from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
+from tikiwallet.offline.wire.messages import IssuerKey, IssuerKeys, Limits, Pass, Revocations
+from tikiwallet.offline.wire.phones import commitment
+from tikiwallet.terminal.journal import Change, Journal, Shelf
+from tikiwallet.terminal.machines import Machines
+
+DAY: Final = 86_400
+INR: Final = 356
+SARI, BUDI = "+6281278901234", "+919876543210"
+
+
+class Issuer:
+    """A service's root and issuer key at the time `now`."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.root, self.key = PrivateKey.generate(), PrivateKey.generate()
+
+    def known(self, *, revoked: tuple[bytes, ...] = ()) -> Known:
+        """What a terminal knows that has just been online."""
+        issuer = IssuerKey(
+            kid_of(self.key.public),
+            PublicKey(self.key.public),
+            self.now - 30 * DAY,
+            self.now + 90 * DAY,
+        )
+        keys = IssuerKeys(serial=1, time=self.now - DAY, keys=(issuer,)).sealed_by(self.root)
+        passes = tuple(sorted(revoked))
+        news = Revocations(epoch=1 + len(passes), since=0, time=self.now - 60, passes=passes)
+        known = Known(self.root.public, keys)
+        return known.learn(Revocations.parse(news.sealed_by(self.key)))
+
+    def issue(self, key: PublicKey, phone: str, name: str, amount: int) -> bytes:
+        """A pass for four days."""
+        salt = os.urandom(8)
+        made = Pass(
+            id=os.urandom(16),
+            key=key,
+            pseudonym=hashlib.sha256(phone.encode()).digest()[:8],
+            phone=commitment(salt, phone),
+            salt=salt,
+            name=name,
+            tier=2,
+            currency=INR,
+            amount=amount,
+            start_sequence=1,
+            not_before=self.now - 60,
+            expiry=self.now + 4 * DAY,
+            limits=Limits(most_per_payment=10_000, payments=20, hops=0),
+            epoch=1,
+        )
+        return made.sealed_by(self.key)
+
+
+def _unheard(_show: Show, _about: object) -> None:
+    pass
+
+
+async def _unsent(_message: bytes) -> None:
+    pass
+
+
+async def provide(journal: Journal, issuer: Issuer, phone: str, name: str, amount: int) -> bytes:
+    """What a sync leaves in a terminal's journal; the pass's id."""
+    machines = Machines(journal, send=_unsent, shown=_unheard, clock=lambda: issuer.now)
+    key = PrivateKey.generate()
+    journal.write(Change(Shelf.KEY, key.public, key.to_bytes()))
+    known = issuer.known()
+    await machines.take_known(known)
+    own = issuer.issue(PublicKey(key.public), phone, name, amount)
+    await machines.take_pass(known, own)
+    return Pass.parse(own).id
+
+
+async def set_up(folder: Path, issuer: Issuer, phone: str, name: str, amount: int) -> None:
+    """The folder of a terminal that has been online."""
+    journal = Journal.open(folder)
+    await provide(journal, issuer, phone, name, amount)
+    journal.close()
