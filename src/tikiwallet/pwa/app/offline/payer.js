@@ -314,17 +314,22 @@ async function synced(payer, { now, sequence, hash, cumulative }) {
   return [waiting, [...effects, ...uploads(waiting)]];
 }
 
-/** Go on from what was stored. What was not signed yet is forgotten. @param {Payer} payer @param {EventOf<"restarted">} event @returns {Promise<Step>} */
-async function restarted({ known, purse, ...rest }, { now, sequenceSeen }) {
-  const again = idle({ ...rest, known: atClock(known, now), purse: purses.restarted(purse, sequenceSeen), storing: null });
+/**
+ * Go on from what was stored. What was not signed yet is forgotten; a doubt is written down.
+ * @param {Payer} payer @param {EventOf<"restarted">} event @returns {Step}
+ */
+function restarted(payer, { now, sequenceSeen }) {
+  const purse = purses.restarted(payer.purse, sequenceSeen);
+  const isDoubted = purse !== payer.purse;
+  const again = idle({ ...payer, known: atClock(payer.known, now), purse, storing: isDoubted ? NONE : null });
+  const first = isDoubted ? [STORE] : [];
   const all = uploads(again);
-  const payment = purses.paymentOf(again.purse, again.atHand);
+  const payment = purses.paymentOf(purse, again.atHand);
   if (payment?.stage === "signed" || payment?.stage === "sent") {
-    const [payer, effects] = sent(again, payment);
-    return [payer, [...effects, ...all]];
+    const [next, sending] = sent(again, payment);
+    return [next, [...first, ...sending, ...all]];
   }
-  const refusal = await checkOwn(again.known, again.purse);
-  return [again, refusal === "sync_first" || refusal === "pass_lost" ? [show("sync_first"), ...all] : all];
+  return [again, purse.doubt === "none" ? [...first, ...all] : [...first, show("sync_first"), ...all]];
 }
 
 /** @param {Payer} payer @returns {Effect[]} all that the server may not know yet */

@@ -116,9 +116,10 @@ const lastSigned = ({ tip, close }) => tip.sequence + (close.length ? 1 : 0);
 
 /** @param {Purse} purse @param {number | null} seen elsewhere @returns {Purse} in doubt when that is more than the chain, or gone */
 export function restarted(purse, seen) {
+  if (purse.doubt === "lost") return purse;
   if (seen === null) return lost(purse);
-  if (seen <= lastSigned(purse) || purse.doubt === "lost") return purse;
-  return { ...purse, doubt: "behind", seen: Math.max(seen, purse.seen) };
+  const isKnown = seen <= lastSigned(purse) || (purse.doubt === "behind" && seen <= purse.seen);
+  return isKnown ? purse : { ...purse, doubt: "behind", seen: Math.max(seen, purse.seen) };
 }
 
 /**
