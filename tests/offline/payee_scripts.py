@@ -94,6 +94,9 @@ def is_paid() -> Script[Payee]:
         script.do(lambda now, outcome=outcome: Outcome(now, pay.hash, outcome))  # type: ignore[misc]
         script.store()
         assert stage(script) is after
+        if after is Stage.UPLOADED:  # a conflict is no word yet on who bears it
+            script.do(lambda now: Outcome(now, pay.hash, Outcomes.CONFLICT))
+            script.nothing()
     script.do(lambda now: Outcome(now, pay.hash, Outcomes.REJECTED))
     script.nothing()
     script.do(lambda now: Outcome(now, octets("no payment", 32), Outcomes.CREDITED))

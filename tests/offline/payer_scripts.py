@@ -382,6 +382,18 @@ def meets_its_own_fork() -> Script[Payer]:
     return script
 
 
+def is_told_of_its_fork() -> Script[Payer]:
+    """The server alone has both halves."""
+    script = payer()
+    paid = pay(script)
+    script.do(lambda now: Outcome(now, paid.hash, Outcomes.CONFLICT))
+    script.store()
+    script.shows(View.CONFLICT)
+    receive(script, request(2).raw)
+    script.refuses(Refusal.PASS_LOST)
+    return script
+
+
 def is_called_off() -> Script[Payer]:
     """A VOID before the person confirmed, and after."""
     script = payer()
@@ -532,6 +544,7 @@ PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     is_behind,
     learns_that_it_went_back,
     meets_its_own_fork,
+    is_told_of_its_fork,
     is_called_off,
     is_voided,
     gets_receipts,
