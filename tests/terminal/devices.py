@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SECONDS = 30.0
+SECONDS = 60.0  # a machine may be busy
 Event = dict[str, Any]
 
 
