@@ -57,6 +57,7 @@ def ask(payee: Device, payer: Device, amount: int, *, payer_phone: str, payee_ph
     assert payer.shows("review")["amount"] == amount
 
 
+@pytest.mark.alone
 def test_two_terminals_pay_each_other(town: Town) -> None:
     town.meet()
     took = []
