@@ -129,6 +129,30 @@ def answers_one_pay_with_one_receipt() -> Script[Payee]:
     return script
 
 
+def signs_for_it_after_the_server_spoke() -> Script[Payee]:
+    """The key was locked when the PAY came, and the PAY was uploaded without a RECEIPT."""
+    script = payee()
+    asked = invite(script)
+    pay = paid(asked)
+    receive(script, pay.raw)
+    script.store()
+    script.decline()
+    script.do(Synced)
+    assert script.uploaded == Upload((Item(asked.raw, pay.raw),))
+    script.store()
+    script.do(lambda now: Outcome(now, pay.hash, Outcomes.CREDITED))
+    script.store()
+    receive(script, pay.raw)
+    script.sign()
+    script.store()
+    script.shows(View.ACCEPTED)
+    assert Receipt.parse(script.sent).pay_hash == pay.hash
+    script.do(lambda now: Outcome(now, pay.hash, Outcomes.CREDITED))
+    script.store()
+    assert stage(script) is Stage.CREDITED
+    return script
+
+
 def calls_off() -> Script[Payee]:
     script = payee()
     asked = invite(script)
@@ -391,6 +415,7 @@ def tidies() -> Script[Payee]:
 PAYEES: tuple[Callable[[], Script[Payee]], ...] = (
     is_paid,
     answers_one_pay_with_one_receipt,
+    signs_for_it_after_the_server_spoke,
     calls_off,
     thinks_better_of_calling_off,
     asks,

@@ -226,7 +226,7 @@ def _draft(payee: Payee, request: Request) -> tuple[Invite | Receipt | Void, Pub
         )
         return invite, own.key
     voiding = request.stage is Stage.INVITING and request.answered_at
-    if not voiding and request.stage is not Stage.VERIFIED:
+    if not voiding and (not request.pay or request.receipt):
         return None
     holder, time = Invite.parse(request.invite).payee, request.answered_at
     if voiding:
@@ -264,10 +264,10 @@ def _signed(payee: Payee, event: Signed) -> Step:
     match request.stage:
         case Stage.ASKING:
             request = replace(request, stage=Stage.INVITING, invite=raw, hash=unsealed.hash)
-        case Stage.VERIFIED:
-            request = replace(request, stage=Stage.ACCEPTED, receipt=raw)
-        case _:
+        case Stage.INVITING:
             request = replace(request, stage=Stage.VOID_SIGNED, void=raw)
+        case _:  # VERIFIED, or what the server said before there was a RECEIPT; it says it again
+            request = replace(request, stage=Stage.ACCEPTED, receipt=raw)
     return _storing(payee, payee.till.changed(request), request.id)
 
 
