@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from tests.servers import (
     Databases,
@@ -26,6 +27,10 @@ from tests.servers import (
 from tests.turns import turn
 
 from tikiwallet.config import Settings
+
+# An example may take long while other tests run beside it; tests of speed measure that alone.
+hypothesis.settings.register_profile("tikiwallet", deadline=None)
+hypothesis.settings.load_profile("tikiwallet")
 
 # Taken out of the environment: `tikiwallet` refuses settings that it does not know.
 CHOICE = os.environ.pop("TIKIWALLET_TEST_SERVER", "embedded")
