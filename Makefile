@@ -14,10 +14,12 @@ test:
 	@./scripts/oracles
 	@TIKIWALLET_TEST_SERVER=$${TIKIWALLET_TEST_SERVER:-all} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-# The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says.
+# The fault tests for an hour, or as long as TIKIWALLET_SOAK_SECONDS says; then, for a tenth of
+# that, games of the offline simulator.
 soak:
 	@./scripts/environment dev
 	@TIKIWALLET_SOAK_SECONDS=$${TIKIWALLET_SOAK_SECONDS:-3600} $(BIN)/python -m pytest -s tests/faults $(ARGS)
+	@TIKIWALLET_SOAK_SECONDS=$$(($${TIKIWALLET_SOAK_SECONDS:-3600} / 10)) $(BIN)/python -m pytest -s tests/offline/test_simulator.py $(ARGS)
 
 check:
 	@./scripts/environment dev

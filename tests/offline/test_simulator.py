@@ -3,10 +3,14 @@
 TIKIWALLET_SOAK_SECONDS plays other games for so long; TIKIWALLET_SIMULATOR_SEED plays one again.
 """
 
+import os
+import random
+import time
 from collections import Counter, defaultdict
 from itertools import combinations
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +31,8 @@ from tikiwallet.offline.exchange.till import Stage
 from tikiwallet.offline.wire.cose import Kind, open_
 from tikiwallet.offline.wire.messages import Pay, Receipt
 
+SOAK_SECONDS: Final = float(os.environ.get("TIKIWALLET_SOAK_SECONDS", "0"))
+SEED: Final = int(os.environ.get("TIKIWALLET_SIMULATOR_SEED", "0"))
 HOUR: Final = 3_600
 _LAST: Final = 7 * 24 * HOUR  # how far time goes; every claim can still be made then
 PAYERS_MOST: Final = 9  # devices that pay, with clones and new passes
@@ -117,13 +123,25 @@ class Game(RuleBasedStateMachine):
         device.crashes()
 
     def store_goes_back(self, pick: int, back: int) -> None:
-        self.world.restore(self.any_device(pick), back, Mark.OLD)
+        self._restore(pick, back, Mark.OLD)
 
     def store_goes_back_noticed(self, pick: int, back: int) -> None:
-        self.world.restore(self.any_device(pick), back, Mark.RIGHT)
+        self._restore(pick, back, Mark.RIGHT)
 
     def journal_is_lost(self, pick: int, back: int) -> None:
-        self.world.restore(self.any_device(pick), back, Mark.GONE)
+        self._restore(pick, back, Mark.GONE)
+
+    def _restore(self, pick: int, back: int, mark: Mark) -> None:
+        """The person notices nothing and goes on, once the device was started again, or online."""
+        device = self.any_device(pick)
+        self.world.restore(device, back, mark)
+        if back % 3:
+            device.finishes()
+            device.crashes()
+        if back % 2:
+            device.connects()
+        if isinstance(device.state, Payer):
+            self.world.meet(device, self.payee(back), 100, [])
 
     def time_goes_by(self, _: int, steps: int) -> None:
         self.world.now = min(self.world.now + steps * 4 * HOUR, NOW + _LAST)
@@ -261,19 +279,26 @@ class Game(RuleBasedStateMachine):
 
 _SETTINGS: Final = settings(
     deadline=None,
-    print_blob=True,
+    database=None,
+    stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )
 
 
-def play(number: int, games: int, steps: int) -> None:
-    """So many games of so many steps, all following from `number`."""
-    run = seed(number)(Game)
+def play(number: int, games: int, *, shrink: bool = True) -> None:
+    """So many games, all following from `number`."""
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     run_state_machine_as_test(
-        run, settings=settings(_SETTINGS, max_examples=games, stateful_step_count=steps)
+        seed(number)(Game), settings=settings(_SETTINGS, max_examples=games, phases=phases)
     )
 
 
-def test_a_while() -> None:
-    play(1, 60, 40)
+@pytest.mark.timeout(SOAK_SECONDS + 300)
+def test_games() -> None:
+    """A few dozen, the same each time; in a soak others until its time is over."""
+    began = time.monotonic()
+    play(SEED or 1, 60)
+    while time.monotonic() - began < SOAK_SECONDS:
+        number = random.SystemRandom().getrandbits(30)
+        print(f"\nTIKIWALLET_SIMULATOR_SEED={number}", flush=True)  # noqa: T201
+        play(number, 60)
