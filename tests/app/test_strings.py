@@ -9,7 +9,7 @@ from tests.app.conftest import OpenPage
 
 from tikiwallet.languages import LANGUAGES
 
-AREAS: Final = ("core", "account", "money", "help", "dev")
+AREAS: Final = ("core", "account", "money", "offline", "help", "dev")
 _READ: Final = """async ([areas, languages]) => {
   const base = document.querySelector("script[src$='boot.js']").src.replace("boot.js", "");
   const read = async (path) => import(base + path);

@@ -2,7 +2,7 @@
 import { Frame } from "./components/frame.js";
 import { preferredLanguage, setLanguage } from "./core/i18n.js";
 import { asProblem } from "./core/problems.js";
-import { followPreferences } from "./core/preferences.js";
+import { followPreferences, readNote } from "./core/preferences.js";
 import { ownAddress, revisit, startRouter } from "./core/router.js";
 import { findSession, loadMe, signedIn } from "./core/session.js";
 import { html, render } from "./core/ui.js";
@@ -37,6 +37,8 @@ async function start() {
   if (was) loadMe().catch(asProblem);
   addEventListener("pageshow", (event) => event.persisted && void findSession());
   await startUpdates();
+  // What was signed without a network is handed in as soon as there is one, whatever is on the screen.
+  if (signedIn.value && readNote("offline.parts") !== null) void import("./offline/meeting.js").then(({ start }) => start());
 }
 
 void start();

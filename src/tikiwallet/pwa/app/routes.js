@@ -10,6 +10,8 @@ const YOU = { ...ACCOUNT, tab: "you" };
 
 /** @type {Omit<Route, "path" | "load" | "who">} */
 const MONEY = { areas: ["money"], styles: ["money"] };
+/** @type {Omit<Route, "path" | "load">} */
+const OFFLINE = { who: "in", areas: ["money", "offline"], styles: ["money", "offline"], tab: "home" };
 
 /** @type {Route[]} */
 export const routes = [
@@ -45,6 +47,15 @@ export const routes = [
   { path: "/payments/:id", who: "in", ...MONEY, tab: "history", load: () => import("./screens/payment.js") },
   { path: "/contacts", who: "in", ...MONEY, tab: "pay", load: () => import("./screens/contacts.js") },
   { path: "/notices", who: "in", ...MONEY, tab: "home", load: () => import("./screens/notices.js") },
+
+  // Money without a network.
+  { path: "/offline", ...OFFLINE, load: () => import("./screens/offline/overview.js") },
+  { path: "/offline/ready", ...OFFLINE, focused: true, load: () => import("./screens/offline/ready.js") },
+  { path: "/offline/return/:id", ...OFFLINE, focused: true, load: () => import("./screens/offline/give-back.js") },
+  { path: "/offline/pay", ...OFFLINE, focused: true, load: () => import("./screens/offline/pay.js") },
+  { path: "/offline/receive", ...OFFLINE, focused: true, load: () => import("./screens/offline/receive.js") },
+  { path: "/offline/with/:id", ...OFFLINE, focused: true, load: () => import("./screens/offline/with.js") },
+  { path: "/offline/devices", ...OFFLINE, load: () => import("./screens/offline/devices.js") },
 
   { path: "/not-found", who: "any", load: () => import("./screens/not-found.js") },
 ];

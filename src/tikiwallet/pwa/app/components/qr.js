@@ -4,10 +4,10 @@ import { Skeleton } from "./feedback.js";
 
 /** @typedef {{ size: number, path: string }} Drawn */
 
-/** @param {string} text @returns {Promise<Drawn>} */
-async function draw(text) {
+/** @param {string} text @param {"L" | "M"} ecc @returns {Promise<Drawn>} */
+async function draw(text, ecc) {
   const { encode } = await import("../vendor/qr.js");
-  const { data, size } = encode(text, { ecc: "M", border: 0 });
+  const { data, size } = encode(text, { ecc, border: 0 });
   let path = "";
   data.forEach((row, y) => {
     for (let x = 0; x < size; x++) {
@@ -20,16 +20,19 @@ async function draw(text) {
   return { size, path };
 }
 
-/** @param {{ text: string, label: string }} props `label` says what it leads to; the text is offered beside it */
-export function QR({ text, label }) {
+/**
+ * @param {{ text: string, label: string, ecc?: "L" | "M" }} props `label` says what it leads to; the text is offered
+ *   beside it. `ecc`: how much of it may be dirty; what is only ever on a screen can be larger instead
+ */
+export function QR({ text, label, ecc = "M" }) {
   const [drawn, setDrawn] = useState(/** @type {Drawn | null} */ (null));
   useEffect(() => {
     let current = true;
-    void draw(text).then((done) => current && setDrawn(done));
+    void draw(text, ecc).then((done) => current && setDrawn(done));
     return () => {
       current = false;
     };
-  }, [text]);
+  }, [text, ecc]);
   if (!drawn) return html`<div class="qr"><${Skeleton} height="100%" /></div>`;
   return html`<svg
     class="qr"

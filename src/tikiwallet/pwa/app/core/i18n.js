@@ -18,8 +18,9 @@ import { signal } from "./ui.js";
 /** @typedef {typeof import("../strings/en/money.js").default} MoneyWords */
 /** @typedef {typeof import("../strings/en/dev.js").default} DevWords */
 /** @typedef {typeof import("../strings/en/help.js").default} HelpWords */
-/** @typedef {CoreWords & AccountWords & MoneyWords & HelpWords & DevWords} Words */
-/** @typedef {"core" | "account" | "money" | "help" | "dev"} Area */
+/** @typedef {typeof import("../strings/en/offline.js").default} OfflineWords */
+/** @typedef {CoreWords & AccountWords & MoneyWords & OfflineWords & HelpWords & DevWords} Words */
+/** @typedef {"core" | "account" | "money" | "offline" | "help" | "dev"} Area */
 /** @typedef {Record<string, string | number>} Params */
 
 /** Languages with their own names; `data-languages` in index.html lists the same codes. */

@@ -24,7 +24,7 @@ function watch(registration) {
 
 /** @param {ServiceWorker | null} worker @param {string} code has the words of the language kept: the worker has no way to know it */
 function keepWords(worker, code) {
-  const keep = ["core", "account", "money", "help"].map(
+  const keep = ["core", "account", "money", "offline", "help"].map(
     (area) => new URL(`../strings/${code}/${area}.js`, import.meta.url).href,
   );
   worker?.postMessage({ keep });

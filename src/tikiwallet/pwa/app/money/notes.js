@@ -2,8 +2,10 @@
 // read; a device that is lost takes its key along.
 import { deviceName } from "../core/account.js";
 import { get, put } from "../core/api.js";
+import { read64, write64 } from "../core/base64.js";
 import { Problem } from "../core/problems.js";
 import { me } from "../core/session.js";
+import { done } from "../core/storage.js";
 
 /** @typedef {{ device_id: string, public_key: string, name: string }} DeviceKey */
 /** @typedef {{ id: string, point: string, pair: CryptoKeyPair }} Device */
@@ -18,21 +20,6 @@ const IV = 12;
 export const NOTE_MAX = 1_200;
 
 const utf8 = new TextEncoder();
-
-/** @param {Uint8Array} data */
-const write64 = (data) =>
-  btoa(String.fromCharCode(...data)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-
-/** @param {string} written @returns {Uint8Array<ArrayBuffer>} */
-const read64 = (written) =>
-  Uint8Array.from(atob(written.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
-
-/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
-const done = (request) =>
-  new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
 
 /** A database of its own: what was seen is forgotten at sign-out, keys are not. @returns {Promise<IDBDatabase>} */
 function openKeys() {

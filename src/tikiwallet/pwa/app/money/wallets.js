@@ -13,7 +13,8 @@ import { signal } from "../core/ui.js";
  * @property {number} available what can be spent
  * @property {number} held reserved of it
  * @property {number} posted
- * @property {number} offline waits in offline passes
+ * @property {number} offline set aside in offline passes
+ * @property {number} [returning] on its way back from such passes
  */
 /** @typedef {{ name: string, username: string | null, wallet_id: string | null }} Party */
 /**

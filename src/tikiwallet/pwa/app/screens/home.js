@@ -7,6 +7,7 @@ import { usePull } from "../components/gestures.js";
 import { Icon } from "../components/icons.js";
 import { Recoveries } from "../components/recovering.js";
 import { Screen } from "../components/screen.js";
+import { formatWhen } from "../core/dates.js";
 import { t } from "../core/i18n.js";
 import { nameOf } from "../core/money.js";
 import { hideBalance } from "../core/preferences.js";
@@ -14,12 +15,32 @@ import { useResource } from "../core/resource.js";
 import { me } from "../core/session.js";
 import { html, useState } from "../core/ui.js";
 import { notices } from "../money/notices.js";
+import { offlinePart } from "../money/offline.js";
 import { contacts, knownPeople } from "../money/people.js";
 import { chooseWallet, mainWallet, recent, refreshMoney, wallets } from "../money/wallets.js";
 
 /** @typedef {import("../money/wallets.js").Wallet} Wallet */
 
 const PEOPLE = 8;
+
+/** @param {{ wallet: Wallet }} props what is set aside for paying without a network, and where that is done */
+function OfflinePart({ wallet: { offline, returning = 0, currency } }) {
+  const here = offlinePart(currency);
+  const amount = here?.left ?? offline;
+  return html`<a class="balance-part balance-link" href="/offline">
+      <${Icon} name="offline" />
+      ${amount > 0
+        ? html`<span>${t("home.offline-part")} <${Money} money=${{ amount, currency }} private />${here &&
+            html` · ${t("home.offline-until", { when: formatWhen(here.expires) })}`}</span>`
+        : html`<span>${t("home.offline")}</span>`}
+      <${Icon} name="next" />
+    </a>
+    ${returning > 0 &&
+    html`<p class="balance-part">
+      <${Icon} name="undo" />${t("home.returning")}
+      <${Money} money=${{ amount: returning, currency }} private />
+    </p>`}`;
+}
 
 /** @param {{ wallet: Wallet }} props */
 const Balance = ({ wallet }) => html`<section class="balance" aria-label=${t("home.balance")}>
@@ -38,11 +59,7 @@ const Balance = ({ wallet }) => html`<section class="balance" aria-label=${t("ho
     <${Icon} name="hourglass" />${t("home.held")}
     <${Money} money=${{ amount: wallet.held, currency: wallet.currency }} private />
   </p>`}
-  ${wallet.offline > 0 &&
-  html`<p class="balance-part">
-    <${Icon} name="offline" />${t("home.offline-part")}
-    <${Money} money=${{ amount: wallet.offline, currency: wallet.currency }} private />
-  </p>`}
+  <${OfflinePart} wallet=${wallet} />
   <${Button} class="balance-pay" variant="gold" icon="pay" href="/pay">${t("nav.pay")}<//>
   <div class="balance-do">
     <${Button} variant="deep" icon="receive" href="/receive">${t("nav.receive")}<//>

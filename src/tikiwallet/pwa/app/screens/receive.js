@@ -2,9 +2,11 @@
 import { AmountInput } from "../components/amount.js";
 import { Button, Choices, CopyButton } from "../components/controls.js";
 import { Avatar } from "../components/display.js";
+import { Notice } from "../components/feedback.js";
 import { Field, Select } from "../components/fields.js";
 import { QR } from "../components/qr.js";
 import { Screen } from "../components/screen.js";
+import { reachable } from "../core/api.js";
 import { t } from "../core/i18n.js";
 import { formatMoney, nameOf } from "../core/money.js";
 import { useResource } from "../core/resource.js";
@@ -36,6 +38,11 @@ export default function Receive() {
 
   return html`<${Screen} title=${t("receive.title")}>
     <div class="stack stack-l">
+      ${!reachable.value &&
+      html`<${Notice} icon="offline" title=${t("receive.offline")}>
+        <p>${t("receive.offline.text")}</p>
+        <p><${Button} variant="quiet" small icon="receive" href="/offline/receive">${t("receive.offline.do")}<//></p>
+      <//>`}
       <div class="card ticket">
         <${Avatar} name=${person.display_name} />
         <p class="ticket-name"><bdi>${person.display_name}</bdi></p>

@@ -5,6 +5,7 @@ import { Notice } from "../../components/feedback.js";
 import { Field, Form } from "../../components/fields.js";
 import { Icon } from "../../components/icons.js";
 import { Screen } from "../../components/screen.js";
+import { reachable } from "../../core/api.js";
 import { useForm } from "../../core/forms.js";
 import { t } from "../../core/i18n.js";
 import { navigate } from "../../core/router.js";
@@ -71,6 +72,11 @@ export function Who({ step }) {
     <div class="stack stack-l">
       ${step === "unreadable" && html`<${Notice} kind="warn" live>${t("who.unreadable")}<//>`}
       ${payees.length > 0 && html`<${Chosen} />`}
+      ${!reachable.value &&
+      html`<${Notice} icon="offline" title=${t("who.offline")}>
+        <p>${t("who.offline.text")}</p>
+        <p><${Button} variant="quiet" small icon="pay" href="/offline/pay">${t("who.offline.do")}<//></p>
+      <//>`}
       <${Form} form=${form}>
         <${Field}
           ...${form.field("to")}

@@ -34,7 +34,7 @@ export default {
     "Sign out all other devices under You, Security, Devices, then change your password and your PIN.",
   "help.q.offline": "What works without a network?",
   "help.a.offline":
-    "Your balance and recent activity as they were, with their age. Paying needs a connection, a weak one is enough.",
+    "Your balance and recent activity as they were, with their age. And with money set aside under Offline money you pay and are paid by showing codes.",
   "help.q.install": "Can I install it?",
   "help.a.install":
     "Yes. Under You, Settings there is an Install button where the browser allows it; in Safari use Share, “Add to Home Screen”.",

@@ -34,7 +34,7 @@ export default {
   "help.a.stranger": "Keluarkan semua perangkat lain di Anda, Keamanan, Perangkat, lalu ubah kata sandi dan PIN Anda.",
   "help.q.offline": "Apa yang berfungsi tanpa jaringan?",
   "help.a.offline":
-    "Saldo dan aktivitas terakhir seperti saat itu, lengkap dengan waktunya. Membayar perlu koneksi, yang lemah pun cukup.",
+    "Saldo dan aktivitas terakhir seperti saat itu, lengkap dengan waktunya. Dan dengan uang yang disisihkan di Uang luring Anda membayar dan menerima dengan menunjukkan kode.",
   "help.q.install": "Bisakah saya memasangnya?",
   "help.a.install":
     "Bisa. Di Anda, Pengaturan ada tombol Pasang jika peramban mengizinkan; di Safari gunakan Bagikan, “Tambah ke Layar Utama”.",

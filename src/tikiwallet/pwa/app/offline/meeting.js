@@ -1,0 +1,274 @@
+// Two phones that meet without a network: runs the machines of payer and payee. What they want durable is on the
+// disk before they hear of it, what they want signed is signed with a key that somebody has unlocked.
+import { keepNote, readNote } from "../core/preferences.js";
+import { Problem } from "../core/problems.js";
+import { signedIn } from "../core/session.js";
+import { Malformed, sameBytes } from "./cbor.js";
+import { Collector } from "./frames.js";
+import { held, hexOf, refresh } from "./holdings.js";
+import { condition, read, readAll, write } from "./journal.js";
+import { unlock } from "./keystore.js";
+import { parse, read as readMessage } from "./messages.js";
+import { step as stepPayee } from "./payee.js";
+import { step as stepPayer } from "./payer.js";
+
+/** @typedef {import("./holdings.js").PassRow} PassRow */
+/** @typedef {import("./holdings.js").TillRow} TillRow */
+/** @typedef {import("./p256.js").Signer} Signer */
+/** @typedef {Uint8Array<ArrayBuffer>} Bytes */
+/** @typedef {import("./effects.js").Item} Item */
+/** @typedef {{ view: string | null, refusal: string | null, items: Item[] }} Result what a machine showed last, and
+ *   what it wants the service to have */
+/**
+ * @typedef {object} Offer a request that was scanned
+ * @property {string} pass the payer's
+ * @property {string} id of the request
+ * @property {string} name
+ * @property {import("../core/money.js").Money} money
+ * @property {string} memo
+ * @property {number} left on the pass before it
+ * @property {"pin" | "passkey"} lock
+ * @property {boolean} isSigned it was paid before
+ */
+
+const MACHINES = {
+  payer: { store: /** @type {const} */ ("passes"), step: stepPayer },
+  payee: { store: /** @type {const} */ ("tills"), step: stepPayee },
+};
+/** @typedef {keyof typeof MACHINES} Side */
+
+/** Keys that were unlocked to be paid: they sign the receipt, too. @type {Map<string, Signer>} */
+const signers = new Map();
+signedIn.subscribe((is) => {
+  if (!is) signers.clear();
+});
+
+const clock = () => Math.floor(Date.now() / 1000);
+
+/** One step at a time, whichever tab takes it. @template T @param {() => Promise<T>} act @returns {Promise<T>} */
+const alone = (act) => /** @type {any} */ (navigator.locks ? navigator.locks.request("tw-offline", act) : act());
+
+/** @param {string} pass @returns {string} the note of how far its chain had come, beside the journal */
+const chainNote = (pass) => `offline.chain.${pass}`;
+
+/** @param {PassRow} row notes it before anything signed is shown */
+function noteChain({ id, payer: { purse } }) {
+  keepNote(chainNote(id), String(purse.tip.sequence + (purse.close.length ? 1 : 0)));
+}
+
+/**
+ * Gives a machine an event and does what it wants.
+ * @param {Side} side @param {string} id of its row @param {any} event without its time @param {Signer} [signer]
+ * @returns {Promise<Result>}
+ */
+export const tell = (side, id, event, signer) =>
+  alone(async () => {
+    const { store, step } = MACHINES[side];
+    let row = await read(store, id);
+    if (!row) throw new Problem("offline_not_expected");
+    /** @type {Result} */
+    const result = { view: null, refusal: null, items: [] };
+    const events = [event];
+    while (events.length) {
+      const next = { now: clock(), ...events.shift() };
+      const [state, effects] = await /** @type {any} */ (step)(row[side], next);
+      row = { ...row, [side]: state };
+      for (const effect of effects) {
+        if (effect.type === "store") {
+          await write({ store, row });
+          if (side === "payer") noteChain(row);
+          events.unshift({ type: "stored" });
+        } else if (effect.type === "sign") {
+          events.push(await answerTo(effect, signer));
+        } else if (effect.type === "show") {
+          result.view = effect.view;
+          result.refusal = effect.refusal ?? null;
+        } else if (effect.type === "upload") {
+          result.items.push(...effect.items);
+        }
+      }
+    }
+    await write({ store, row });
+    return result;
+  });
+
+/** @param {{ hash: Bytes, toSign: Bytes, key: Bytes }} wanted @param {Signer} [signer] @returns {Promise<object>} the event */
+async function answerTo({ hash, toSign, key }, signer) {
+  const mine = signer && sameBytes(signer.public, key) ? signer : signers.get(hexOf(key));
+  if (!mine) return { type: "declined", hash };
+  return { type: "signed", hash, signature: await mine.sign(toSign) };
+}
+
+/** @param {Result} result @returns {Result} throws Problem when it is a refusal */
+function mustGoOn(result) {
+  if (result.refusal) throw new Problem(`offline_${result.refusal}`);
+  return result;
+}
+
+/** @type {Promise<void> | undefined} */
+let started;
+
+/** Takes up where the app was left, once; then reads what there is. */
+export function start() {
+  started ??= takeUp().catch((error) => {
+    started = undefined;
+    throw error;
+  });
+  return started;
+}
+signedIn.subscribe((is) => {
+  if (!is) started = undefined;
+});
+
+async function takeUp() {
+  const isCopy = (await condition()) === "moved";
+  for (const { id } of /** @type {PassRow[]} */ (await readAll("passes"))) {
+    const seen = isCopy ? null : Number(readNote(chainNote(id)) ?? 0);
+    await tell("payer", id, { type: "restarted", sequenceSeen: seen });
+  }
+  for (const { id } of /** @type {TillRow[]} */ (await readAll("tills"))) {
+    await tell("payee", id, { type: "restarted", sequenceSeen: 0 });
+  }
+  await refresh();
+  const { startSync } = await import("./sync.js");
+  startSync();
+}
+
+/** Hands in what waits, if that can be done now; nobody waits for it. */
+const handIn = () => void import("./sync.js").then(({ sync }) => sync());
+
+const collector = new Collector();
+
+/** @param {string} text of a code @returns {Promise<Bytes | null>} null: a part of several; throws Problem */
+async function readCode(text) {
+  try {
+    return await collector.add(text);
+  } catch (error) {
+    if (error instanceof Malformed) throw new Problem("offline_foreign");
+    throw error;
+  }
+}
+
+/** @param {Bytes} data @returns {Promise<import("./messages.js").Message<import("./cose.js").Kind>>} throws Problem */
+const parsed = (data) =>
+  readMessage(data).catch(() => {
+    throw new Problem("offline_unreadable");
+  });
+
+// Paying.
+
+/** @param {string} text @returns {Promise<Offer | null>} null: a part of it. Throws Problem */
+export async function readInvite(text) {
+  const data = await readCode(text);
+  if (!data) return null;
+  const invite = await parsed(data);
+  if (invite.kind !== "invite") throw new Problem("offline_expect_invite");
+  const row = await passFor(invite.currency);
+  await tell("payer", row.id, { type: "setAside" });
+  mustGoOn(await tell("payer", row.id, { type: "received", data }));
+  const { kept, currency, payer } = await read("passes", row.id);
+  const own = await parse("pass", payer.purse.own);
+  const id = hexOf(invite.requestId);
+  return {
+    pass: row.id,
+    id,
+    name: invite.payee.name,
+    money: { amount: invite.amount, currency },
+    memo: invite.memo ?? "",
+    left: own.amount - payer.purse.tip.cumulative,
+    lock: kept.lock.kind,
+    isSigned: payer.purse.payments.some((/** @type {any} */ one) => hexOf(one.requestId) === id),
+  };
+}
+
+/** @param {number} number a currency's @returns {Promise<PassRow>} the open pass in it; throws Problem */
+async function passFor(number) {
+  const open = new Set(held.peek()?.passes.filter(({ state }) => state === "open").map(({ id }) => id));
+  for (const row of /** @type {PassRow[]} */ (await readAll("passes"))) {
+    if (open.has(row.id) && (await parse("pass", row.payer.purse.own)).currency === number) return row;
+  }
+  throw new Problem("offline_wrong_currency");
+}
+
+/** @param {Offer} offer @param {string} phone typed by the payer; throws Problem when it is not the payee's */
+export const checkNumber = async (offer, phone) =>
+  mustGoOn(await tell("payer", offer.pass, { type: "typed", phone }));
+
+/** @param {Offer} offer @param {string | null} pin signs, writes and shows the payment; throws Problem */
+export async function pay(offer, pin) {
+  const signer = await unlock((await read("passes", offer.pass)).kept, pin);
+  mustGoOn(await tell("payer", offer.pass, { type: "confirmed" }, signer));
+  await refresh();
+}
+
+/** @param {string} pass @param {Signer} signer signs that nothing more is paid from it; throws Problem */
+export async function close(pass, signer) {
+  mustGoOn(await tell("payer", pass, { type: "closing" }, signer));
+  await refresh();
+}
+
+// Being paid.
+
+/**
+ * @param {{ pass: string, phone: string, amount: number, memo: string }} wish @param {string | null} pin
+ * @returns {Promise<string>} the request's id; throws Problem
+ */
+export async function ask({ pass, phone, amount, memo }, pin) {
+  const row = /** @type {PassRow} */ (await read("passes", pass));
+  signers.set(hexOf(row.key), await unlock(row.kept, pin));
+  const request = crypto.getRandomValues(new Uint8Array(16));
+  mustGoOn(await tell("payee", row.currency, { type: "asked", request, phone, amount, memo }));
+  await refresh();
+  return hexOf(request);
+}
+
+/** @param {string} id @returns {Promise<{ row: PassRow, till: string, request: Bytes }>} of a request of one's own */
+async function ownRequest(id) {
+  const rows = /** @type {PassRow[]} */ (await readAll("passes"));
+  for (const till of /** @type {TillRow[]} */ (await readAll("tills"))) {
+    const found = till.payee.till.requests.find((one) => hexOf(one.id) === id);
+    if (!found) continue;
+    const { payee } = await parse("invite", found.invite);
+    const row = rows.find(({ key }) => sameBytes(key, payee.key));
+    if (row) return { row, till: till.id, request: found.id };
+  }
+  throw new Problem("offline_not_expected");
+}
+
+/** @param {string} id @returns {Promise<boolean>} whether its receipt can be signed without asking for the PIN again */
+export const canSign = async (id) => signers.has(hexOf((await ownRequest(id)).row.key));
+
+/** @param {string} id @param {string | null} pin unlocks what signs its receipt, and signs one that waits; throws Problem */
+export async function holdOpen(id, pin) {
+  const { row, till } = await ownRequest(id);
+  signers.set(hexOf(row.key), await unlock(row.kept, pin));
+  await tell("payee", till, { type: "restarted", sequenceSeen: 0 });
+  await refresh();
+}
+
+/** @param {string} id @param {string | null} pin signs that this request will never be taken; throws Problem */
+export async function callOff(id, pin) {
+  const { row, till, request } = await ownRequest(id);
+  mustGoOn(await tell("payee", till, { type: "cancelled", request }, await unlock(row.kept, pin)));
+  await refresh();
+  handIn();
+}
+
+/** @param {string} id of a payment @param {string} text scanned for it @returns {Promise<boolean>} false: a part of it; throws Problem */
+export async function take(id, text) {
+  const data = await readCode(text);
+  if (!data) return false;
+  const payment = /** @type {PassRow[]} */ (await readAll("passes")).find(({ payer }) =>
+    payer.purse.payments.some(({ requestId }) => hexOf(requestId) === id),
+  );
+  const [side, row] = /** @type {[Side, string]} */ (
+    payment ? ["payer", payment.id] : ["payee", (await ownRequest(id)).till]
+  );
+  const { kind } = await parsed(data);
+  const isAnswer = side === "payer" ? kind === "receipt" || kind === "void" : kind === "pay";
+  if (!isAnswer) throw new Problem("offline_not_expected");
+  mustGoOn(await tell(side, row, { type: "received", data }));
+  await refresh();
+  handIn();
+  return true;
+}

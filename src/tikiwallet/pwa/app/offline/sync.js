@@ -1,0 +1,136 @@
+// What is done as soon as there is a network: hand in what was signed, hear what became of it, and learn the
+// issuer's newest keys and lists.
+import { get, post } from "../core/api.js";
+import { read64, write64 } from "../core/base64.js";
+import { asProblem } from "../core/problems.js";
+import { signedIn } from "../core/session.js";
+import { signal } from "../core/ui.js";
+import { refreshMoney } from "../money/wallets.js";
+import { NONE } from "./cbor.js";
+import { reportDevice } from "./devices.js";
+import { hexOf, refresh } from "./holdings.js";
+import { begin, keepFact, readAll, readFact, write } from "./journal.js";
+import { parse } from "./messages.js";
+import { tell } from "./meeting.js";
+
+/** @typedef {import("./effects.js").Item} Item */
+/** @typedef {import("./meeting.js").Side} Side */
+/** @typedef {{ side: Side, id: string }} Machine */
+
+/** How far it is, for whoever looks. */
+export const syncing = signal(
+  /** @type {{ busy: boolean, problem: import("../core/problems.js").Problem | null }} */ ({ busy: false, problem: null }),
+);
+
+const AT_ONCE = 100; // items the service takes in one upload
+let isFollowing = false;
+/** @type {Promise<void> | undefined} */
+let underWay;
+
+/** From now on whenever the network comes back and whenever the app is looked at. */
+export function startSync() {
+  void sync();
+  if (isFollowing) return;
+  isFollowing = true;
+  addEventListener("online", () => void sync());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && void sync());
+}
+
+/** Does all of it, once at a time; what goes wrong is in `syncing`. */
+export function sync() {
+  underWay ??= run().finally(() => (underWay = undefined));
+  return underWay;
+}
+
+async function run() {
+  if (!signedIn.peek() || !navigator.onLine || !(await readFact("device"))) return;
+  syncing.value = { busy: true, problem: null };
+  try {
+    const { finishWanted } = await import("./passes.js");
+    await finishWanted();
+    const machines = await all();
+    await learn(machines);
+    const changed = await handIn(machines);
+    await refresh();
+    if (changed) await refreshMoney();
+    syncing.value = { busy: false, problem: null };
+  } catch (error) {
+    syncing.value = { busy: false, problem: asProblem(error) };
+  }
+}
+
+/** @returns {Promise<Machine[]>} */
+async function all() {
+  const [passes, tills] = await Promise.all([readAll("passes"), readAll("tills")]);
+  return [
+    ...passes.map(({ id }) => ({ side: /** @type {Side} */ ("payer"), id })),
+    ...tills.map(({ id }) => ({ side: /** @type {Side} */ ("payee"), id })),
+  ];
+}
+
+/** @param {Machine[]} machines are told the issuer's newest keys and lists */
+async function learn(machines) {
+  const news = [read64((await get("/v1/offline/keys")).message)];
+  let since = 0;
+  for (let more = true; more; ) {
+    const list = await get("/v1/offline/revocations", { query: { since } });
+    news.push(read64(list.message));
+    since = list.epoch;
+    more = list.more;
+  }
+  for (const { side, id } of machines) for (const data of news) await tell(side, id, { type: "received", data });
+}
+
+/** @param {Machine[]} machines @returns {Promise<boolean>} whether anything was handed in */
+async function handIn(machines) {
+  /** @type {Map<string, Item>} */
+  const items = new Map();
+  for (const { side, id } of machines) {
+    const result = await tell(side, id, { type: "synced", sequence: 0, hash: NONE, cumulative: 0 });
+    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
+  }
+  const waiting = [...items.values()];
+  for (let i = 0; i < waiting.length; i += AT_ONCE) {
+    const some = waiting.slice(i, i + AT_ONCE);
+    const told = await post("/v1/offline/settlements", { items: some.map(written) });
+    for (const [at, one] of told.items.entries()) await hear(machines, /** @type {Item} */ (some[at]), one);
+  }
+  return waiting.length > 0;
+}
+
+/** @param {Item} item @returns {Record<string, string>} as the service takes it */
+const written = (item) =>
+  Object.fromEntries(Object.entries(item).filter(([, data]) => data.length).map(([name, data]) => [name, write64(data)]));
+
+/** @param {import("./holdings.js").Exchange[]} exchanges saves them as a file that anybody can hand in */
+export function saveAll(exchanges) {
+  const file = new Blob([JSON.stringify({ items: exchanges.map(({ item }) => written(item)) })], { type: "application/json" });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = `tikiwallet-offline-${new Date().toISOString().slice(0, 10)}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** @param {Machine[]} machines @param {Item} item @param {any} told what the service says of it */
+async function hear(machines, item, told) {
+  if (item.close.length) {
+    if (told.problem) return;
+    const { passId } = await parse("close", item.close);
+    const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
+    if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
+    return;
+  }
+  const { hash } = item.void.length ? await parse("void", item.void) : await parse("pay", item.pay);
+  for (const { side, id } of machines) await tell(side, id, { type: "outcome", hash, outcome: told.state });
+}
+
+/** After the journal was lost or went back: the service calls back what this device held, and it may begin anew. Throws Problem. */
+export async function beginAnew() {
+  const device = await readFact("device");
+  if (device) await reportDevice(device.id, "replaced");
+  for (const row of await readAll("passes")) await write({ store: "passes", row: { ...row, replaced: true } });
+  await keepFact("device", undefined);
+  await begin();
+  await refresh();
+}
