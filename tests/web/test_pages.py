@@ -366,6 +366,19 @@ class TestBesideTheApi:
             assert (await http.get("/dev", headers=HTML)).status_code == 404
             assert (await http.get("/", headers=HTML)).status_code == 200
 
+    async def test_one_worker_may_reach_the_local_network(self, web: Web) -> None:
+        """It has a policy of its own; `tests/app/test_webtransport.py` says what that needs."""
+        policies = {
+            path: (await web.http.get(path)).headers["content-security-policy"]
+            for path in re.findall(r'/app/[^"]+', (await web.http.get("/sw.js")).text)
+        }
+        reaching = [path for path, policy in policies.items() if "connect-src" in policy]
+        assert [path.rpartition("/")[2] for path in reaching] == ["link-worker.js"]
+        directives = policies[reaching[0]].split("; ")
+        assert "default-src 'none'" in directives
+        assert "connect-src https: 'unsafe-webtransport-hashes'" in directives
+        assert "script-src" not in policies[reaching[0]]
+
     async def test_headers_of_every_answer(self, web: Web) -> None:
         for path in ("/", "/v1/me", "/healthz", "/nothing", "/docs", "/sw.js"):
             headers = (await web.http.get(path)).headers
