@@ -251,5 +251,7 @@ def test_a_wallet_on_the_internet_asks_for_the_local_network(
         page = loaded(browser.new_context(base_url=site, permissions=permissions).new_page())
         answer = pay(page, terminal.server.text)
         assert ("receipt" in answer) if allowed else answer == {"reason": "refused"}
+        words = "new nearby.LinkLost('refused').code"
+        assert page.evaluate(words) == "offline_link_refused"
     finally:
         browser.close()

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tikiwallet.terminal.framed import Deframer, FrameRefused, packed
-from tikiwallet.terminal.link import BODY_MOST, Frame, Kind
+from tikiwallet.terminal.framed import Conversation, Deframer, FrameRefused, packed
+from tikiwallet.terminal.link import BODY_MOST, Frame, Kind, Link
+from tikiwallet.terminal.webtransport import PhoneLink
 
 FRAMES = st.lists(st.builds(Frame, st.sampled_from(Kind), st.binary(max_size=200)), max_size=8)
 
@@ -51,3 +52,8 @@ def test_no_frame_is_made_that_would_be_refused() -> None:
     assert list(Deframer().feed(packed(Kind.MESSAGE, bytes(BODY_MOST))))
     with pytest.raises(ValueError, match="16384"):
         packed(Kind.MESSAGE, bytes(BODY_MOST + 1))
+
+
+def as_conversation(link: Link | PhoneLink) -> Conversation:
+    """For mypy: whoever talks to a terminal can talk to a phone."""
+    return link

@@ -370,7 +370,7 @@ class TestBesideTheApi:
         """It has a policy of its own; `tests/app/test_webtransport.py` says what that needs."""
         policies = {
             path: (await web.http.get(path)).headers["content-security-policy"]
-            for path in re.findall(r'/app/[^"]+', (await web.http.get("/sw.js")).text)
+            for path in re.findall(r'"(/app/[^"]+)"', (await web.http.get("/sw.js")).text)
         }
         reaching = [path for path, policy in policies.items() if "connect-src" in policy]
         assert [path.rpartition("/")[2] for path in reaching] == ["link-worker.js"]

@@ -4,7 +4,7 @@
 import { NONCE_BYTES, commitment, digits } from "./short-string.js";
 
 /** What a frame holds (terminal/link.py). */
-export const Kind = Object.freeze({ COMMIT: 1, NONCE: 2, REVEAL: 3, CONFIRMED: 4, MESSAGE: 5, PING: 6 });
+export const Kind = Object.freeze({ COMMIT: 1, NONCE: 2, REVEAL: 3, CONFIRMED: 4, MESSAGE: 5, PING: 6, HANG_UP: 7 });
 const BODY_MOST = 16 * 1024;
 const QUIET_MS = 150_000;
 const HANDSHAKE_MS = 10_000;
@@ -13,8 +13,7 @@ const OPEN_MS = 30_000;
 const PERMISSION = "local-network-access";
 
 /**
- * Why there is no link, or none any more: its words are `link.REASON`. After each of them the same
- * exchange goes on by QR codes. `refused`: this phone lets the app not into the local network;
+ * Why there is no link, or none any more. After each of them the same exchange goes on by QR codes. `refused`: this phone lets the app not into the local network;
  * `elsewhere`: the address is none of the local network; `ended`: in order.
  * @typedef {"unsupported" | "refused" | "elsewhere" | "unreachable" | "busy" | "stalled" | "malformed" |
  *   "lost" | "ended"} Reason
@@ -24,6 +23,13 @@ export class LinkLost extends Error {
   constructor(reason) {
     super(`the link to the terminal: ${reason}`);
     this.reason = reason;
+  }
+
+  /** A problem's code, for its words. */
+  get code() {
+    if (this.reason === "refused") return "offline_link_refused";
+    const wasThere = ["stalled", "lost", "ended"].includes(this.reason);
+    return wasThere ? "offline_link_lost" : "offline_link_unreachable";
   }
 }
 

@@ -228,4 +228,7 @@ export default {
   "problem.offline_already_paid": "دُفع هذا الطلب من قبل.",
   "problem.offline_cancelled": "أُلغي هذا الطلب.",
   "problem.offline_asked_already": "قُدّم هذا الطلب من قبل.",
+  "problem.offline_link_refused": "هذا الهاتف لا يسمح للتطبيق بدخول الشبكة المحلية. استعمل رموز QR، أو اسمح بذلك في إعدادات المتصفح.",
+  "problem.offline_link_unreachable": "تعذّر الوصول إلى جهاز المتجر. استعمل رموز QR.",
+  "problem.offline_link_lost": "انقطع الاتصال بجهاز المتجر. حاول مجددًا أو استعمل رموز QR؛ لن يُدفع شيء مرتين.",
 };

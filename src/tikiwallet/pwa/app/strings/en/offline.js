@@ -220,4 +220,7 @@ export default {
   "problem.offline_already_paid": "This request was paid already.",
   "problem.offline_cancelled": "This request was called off.",
   "problem.offline_asked_already": "This request was made before.",
+  "problem.offline_link_refused": "This phone does not let the app into the local network. Use the QR codes, or allow it in the browser's settings.",
+  "problem.offline_link_unreachable": "The terminal cannot be reached. Use the QR codes.",
+  "problem.offline_link_lost": "The connection to the terminal was lost. Try again, or use the QR codes; nothing is paid twice.",
 };

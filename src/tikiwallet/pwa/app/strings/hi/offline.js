@@ -220,4 +220,7 @@ export default {
   "problem.offline_already_paid": "इस माँग का भुगतान हो चुका है।",
   "problem.offline_cancelled": "यह माँग रद्द कर दी गई।",
   "problem.offline_asked_already": "यह माँग पहले की जा चुकी है।",
+  "problem.offline_link_refused": "यह फ़ोन ऐप को स्थानीय नेटवर्क में नहीं जाने देता। QR कोड से करें, या ब्राउज़र की सेटिंग में इसकी अनुमति दें।",
+  "problem.offline_link_unreachable": "टर्मिनल से संपर्क नहीं हो पा रहा है। QR कोड से करें।",
+  "problem.offline_link_lost": "टर्मिनल से संपर्क टूट गया। फिर से कोशिश करें या QR कोड से करें; कुछ भी दो बार नहीं दिया जाएगा।",
 };

@@ -214,4 +214,7 @@ export default {
   "problem.offline_already_paid": "Permintaan ini sudah dibayar.",
   "problem.offline_cancelled": "Permintaan ini dibatalkan.",
   "problem.offline_asked_already": "Permintaan ini sudah dibuat sebelumnya.",
+  "problem.offline_link_refused": "Ponsel ini tidak mengizinkan aplikasi masuk ke jaringan lokal. Pakai kode QR, atau izinkan di setelan peramban.",
+  "problem.offline_link_unreachable": "Terminal tidak dapat dijangkau. Pakai kode QR.",
+  "problem.offline_link_lost": "Sambungan ke terminal terputus. Coba lagi atau pakai kode QR; tidak ada yang dibayar dua kali.",
 };

@@ -214,4 +214,7 @@ export default {
   "problem.offline_already_paid": "这个请求已经付过了。",
   "problem.offline_cancelled": "这个请求已取消。",
   "problem.offline_asked_already": "这个请求之前已发出。",
+  "problem.offline_link_refused": "这部手机不允许应用访问本地网络。请用二维码，或在浏览器设置中允许。",
+  "problem.offline_link_unreachable": "无法连接到终端。请用二维码。",
+  "problem.offline_link_lost": "与终端的连接断开了。请重试，或用二维码；不会重复付款。",
 };
