@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tikiwallet.offline.exchange.effects import Show
+from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.known import Known
-from tikiwallet.offline.wire.cose import kid_of
+from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.cose import Kind, kid_of, open_
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
 from tikiwallet.offline.wire.messages import IssuerKey, IssuerKeys, Limits, Pass, Revocations
 from tikiwallet.offline.wire.phones import commitment
@@ -87,3 +90,63 @@ async def set_up(folder: Path, issuer: Issuer, phone: str, name: str, amount: in
     journal = Journal.open(folder)
     await provide(journal, issuer, phone, name, amount)
     journal.close()
+
+
+class Shop:
+    """A terminal without a link: what it sends lies in `sent`."""
+
+    def __init__(self, folder: Path, phone: str, clock: Callable[[], float]) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.phone = phone
+        self.sent: deque[bytes] = deque()
+        self.views: list[View] = []
+        self.refusals: list[Refusal] = []
+        self.begin()
+
+    def begin(self) -> None:
+        self.journal = Journal.open(self.folder)
+        self.machines = Machines(self.journal, send=self._send, shown=self._shown, clock=self.clock)
+
+    async def restart(self) -> None:
+        """As after a loss of power: what was not written is gone."""
+        self.journal.close()
+        self.sent.clear()
+        self.views.clear()
+        self.begin()
+        await self.machines.start()
+
+    async def _send(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    def _shown(self, show: Show, _about: object) -> None:
+        self.views.append(show.view)
+        if show.refusal:
+            self.refusals.append(show.refusal)
+
+    def takes(self, kind: Kind) -> bytes:
+        """The only message that it has sent."""
+        [message] = self.sent
+        self.sent.clear()
+        assert open_(message).kind is kind
+        return message
+
+    @property
+    def left(self) -> int:
+        assert self.machines.payer is not None
+        return self.machines.payer.purse.left
+
+
+async def asked(payee: Shop, payer: Shop, amount: int = 1_250) -> None:
+    """Up to the payer's review."""
+    await payee.machines.ask(payer.phone, amount, "nasi goreng")
+    await payer.machines.received(payee.takes(Kind.INVITE))
+    await payer.machines.typed(payee.phone)
+
+
+async def paid(payee: Shop, payer: Shop, amount: int = 1_250) -> None:
+    """A whole payment."""
+    await asked(payee, payer, amount)
+    await payer.machines.confirmed()
+    await payee.machines.received(payer.takes(Kind.PAY))
+    await payer.machines.received(payee.takes(Kind.RECEIPT))

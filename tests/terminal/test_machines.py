@@ -1,13 +1,12 @@
 """Two terminals' machines over a wire that the test holds, with restarts in between."""
 
-from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.terminal.shops import BUDI, SARI, Issuer, provide
+from tests.terminal.shops import BUDI, SARI, Issuer, Shop, asked, paid, provide
 
-from tikiwallet.offline.exchange.effects import Outcomes, Show, View
+from tikiwallet.offline.exchange.effects import Outcomes, View
 from tikiwallet.offline.exchange.purse import Doubt
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cose import Kind, open_
@@ -19,79 +18,23 @@ from tikiwallet.terminal.receipt import Deal, text
 NOW = 1_800_000_000
 
 
-class Shop:
-    """A terminal without a link: what it sends lies in `sent`."""
-
-    def __init__(self, folder: Path, issuer: Issuer, phone: str) -> None:
-        self.folder = folder
-        self.issuer = issuer
-        self.phone = phone
-        self.sent: deque[bytes] = deque()
-        self.views: list[View] = []
-        self.refusals: list[Refusal] = []
-        self.begin()
-
-    def begin(self) -> None:
-        self.journal = Journal.open(self.folder)
-        self.machines = Machines(
-            self.journal, send=self._send, shown=self._shown, clock=lambda: self.issuer.now
-        )
-
-    async def restart(self) -> None:
-        """As after a loss of power: what was not written is gone."""
-        self.journal.close()
-        self.sent.clear()
-        self.views.clear()
-        self.begin()
-        await self.machines.start()
-
-    async def _send(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    def _shown(self, show: Show, _about: object) -> None:
-        self.views.append(show.view)
-        if show.refusal:
-            self.refusals.append(show.refusal)
-
-    def takes(self, kind: Kind) -> bytes:
-        """The only message that it has sent."""
-        [message] = self.sent
-        self.sent.clear()
-        assert open_(message).kind is kind
-        return message
-
-    @property
-    def left(self) -> int:
-        assert self.machines.payer is not None
-        return self.machines.payer.purse.left
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer(NOW)
 
 
 @pytest.fixture
-async def shops(tmp_path: Path) -> AsyncIterator[tuple[Shop, Shop]]:
+async def shops(tmp_path: Path, issuer: Issuer) -> AsyncIterator[tuple[Shop, Shop]]:
     """Sari, who is paid, and Budi, who pays; both have 50.00."""
-    issuer = Issuer(NOW)
     both = []
     for phone, name in ((SARI, "Toko Sari"), (BUDI, "Budi")):
-        shop = Shop(tmp_path / name, issuer, phone)
+        shop = Shop(tmp_path / name, phone, lambda: NOW)
         await provide(shop.journal, issuer, phone, name, 5_000)
         await shop.restart()
         both.append(shop)
     yield both[0], both[1]
     for shop in both:
         shop.journal.close()
-
-
-async def asked(payee: Shop, payer: Shop, amount: int = 1_250) -> None:
-    await payee.machines.ask(payer.phone, amount, "nasi goreng")
-    await payer.machines.received(payee.takes(Kind.INVITE))
-    await payer.machines.typed(payee.phone)
-
-
-async def paid(payee: Shop, payer: Shop, amount: int = 1_250) -> None:
-    await asked(payee, payer, amount)
-    await payer.machines.confirmed()
-    await payee.machines.received(payer.takes(Kind.PAY))
-    await payer.machines.received(payee.takes(Kind.RECEIPT))
 
 
 async def test_a_payment(shops: tuple[Shop, Shop]) -> None:
@@ -166,11 +109,13 @@ async def test_a_line_that_opens_again_brings_the_same_bytes(shops: tuple[Shop, 
     assert [open_(one).kind for one in budi.sent] == [Kind.KEYS, Kind.REVOCATIONS]
 
 
-async def test_revocations_spread_when_terminals_meet(shops: tuple[Shop, Shop]) -> None:
+async def test_revocations_spread_when_terminals_meet(
+    shops: tuple[Shop, Shop], issuer: Issuer
+) -> None:
     sari, budi = shops
     own = budi.machines.own
     assert own is not None
-    for message in sari.issuer.known(revoked=(own.id,)).lists:
+    for message in issuer.known(revoked=(own.id,)).lists:
         await sari.machines.received(message)
     await asked(sari, budi)
     await budi.machines.confirmed()
@@ -239,12 +184,14 @@ async def test_the_servers_word_is_kept(shops: tuple[Shop, Shop]) -> None:
     assert [one.state for one in budi.machines.deals()] == ["settled"]
 
 
-async def test_a_new_pass_leaves_the_old_ones_payments(shops: tuple[Shop, Shop]) -> None:
+async def test_a_new_pass_leaves_the_old_ones_payments(
+    shops: tuple[Shop, Shop], issuer: Issuer
+) -> None:
     sari, budi = shops
     await paid(sari, budi)
     key = PrivateKey.generate()
     budi.journal.write(Change(Shelf.KEY, key.public, key.to_bytes()))
-    own = budi.issuer.issue(PublicKey(key.public), BUDI, "Budi", 900)
+    own = issuer.issue(PublicKey(key.public), BUDI, "Budi", 900)
     assert budi.machines.known is not None
     await budi.machines.take_pass(budi.machines.known, own)
     assert budi.left == 900

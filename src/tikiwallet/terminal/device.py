@@ -235,8 +235,10 @@ class Terminal:
     async def sync(self) -> None:
         """Upload what has not settled, and take what the issuer says."""
         with _told():
-            await self._sync.run()
+            complaints = await self._sync.run()
         self._tell("synced", **self.status())
+        for words in complaints:
+            self._tell("not_taken", text=words)
 
     async def _renamed(self) -> None:
         if self._discovery and self._discovery.name != self.name:

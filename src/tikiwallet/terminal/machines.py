@@ -256,8 +256,8 @@ class Machines:
     # What the server says.
 
     async def take_known(self, known: Known) -> None:
-        """What the first sync brought: from whom passes come."""
-        await self._write(Change(Shelf.FACT, b"known", written(known)))
+        """From whom passes come, before there is one."""
+        await self._write(Change(Shelf.FACT, memory.KNOWN, written(known)))
 
     async def take_pass(self, known: Known, message: bytes) -> None:
         """A new pass of this terminal's own, from now on the one that it pays and asks with."""
@@ -283,8 +283,16 @@ class Machines:
             await self._run(self._till, Synced(now))
 
     async def learn(self, message: bytes) -> None:
-        """Newer keys or a newer list from the server."""
-        await self.received(message)
+        """Newer keys or a newer list from the server, also before there is a pass."""
+        if self._till is not None:
+            await self.received(message)
+        elif (known := self.known) is not None:
+            try:
+                news = read(message)
+            except Malformed:
+                return
+            if isinstance(news, IssuerKeys | Revocations):
+                await self.take_known(known.learn(news))
 
     async def outcome(self, hash: bytes, outcome: Outcomes) -> None:
         """The server's word on a payment."""

@@ -16,7 +16,7 @@ from tikiwallet.offline.exchange.till import Request, Taken, Till
 from tikiwallet.offline.known import Known
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 
-_KNOWN: Final = b"known"
+KNOWN: Final = b"known"
 _NOW: Final = b"now"
 _TILL: Final = b"till"
 
@@ -35,7 +35,7 @@ class _Chain:
 
 def known(journal: Journal) -> Known | None:
     """What this terminal knows of the issuer and the time; None before its first sync."""
-    row = journal.read(Shelf.FACT, _KNOWN)
+    row = journal.read(Shelf.FACT, KNOWN)
     if row is None:
         return None
     now = int.from_bytes(journal.read(Shelf.FACT, _NOW) or b"", "big")
@@ -114,6 +114,6 @@ def _key(taken: Taken) -> bytes:
 
 def _changes_of_known(before: Known | None, after: Known) -> Iterator[Change]:
     if before is None or replace(before, now=0) != replace(after, now=0):
-        yield Change(Shelf.FACT, _KNOWN, written(replace(after, now=0)))
+        yield Change(Shelf.FACT, KNOWN, written(replace(after, now=0)))
     if before is None or before.now != after.now:
         yield Change(Shelf.FACT, _NOW, after.now.to_bytes(8, "big"))

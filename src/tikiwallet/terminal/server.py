@@ -64,11 +64,10 @@ class Revoked(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct):
-    """What became of one item of an upload."""
+    """What became of one item of an upload; `refused`: the service did not take it."""
 
-    kind: str
-    hash: str
     state: str
+    hash: str | None = None
     problem: dict[str, Any] | None = None
 
 

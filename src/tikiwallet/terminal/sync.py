@@ -61,24 +61,36 @@ class Sync:
 
     async def sign_in(self, phone: str, password: str) -> bool:
         """False where a code is wanted, which `second_factor` takes."""
+        if self.phone not in ("", phone):
+            raise Refused(
+                "other_owner",
+                f"This terminal is {self.phone}'s. Another person's needs a folder of its own"
+                " (--data).",
+            )
         self._pending_phone = phone
         async with self._server() as server:
             try:
-                await self._signed_in(await server.sign_in(phone, password))
+                tokens = await server.sign_in(phone, password)
             except Refused as refused:
                 if refused.challenge is None:
                     raise
                 self._challenge = refused.challenge
                 return False
+            await self._begin(server, tokens)
         return True
 
     async def second_factor(self, code: str) -> None:
         """The code of the sign-in that was begun."""
         async with self._server() as server:
-            await self._signed_in(await server.second_factor(self._challenge, code))
+            await self._begin(server, await server.second_factor(self._challenge, code))
+
+    async def _begin(self, server: Server, tokens: Tokens) -> None:
+        """Register at once: the service wants who has just shown who they are."""
+        self._challenge = ""
+        await self._signed_in(tokens)
+        await self._device(server, self._access)
 
     async def _signed_in(self, tokens: Tokens) -> None:
-        self._challenge = ""
         self._access = tokens.access_token
         facts = {"refresh": tokens.refresh_token, "server": self.url, "phone": self._pending_phone}
         await self._write(**{name: value for name, value in facts.items() if value})
@@ -99,7 +111,11 @@ class Sync:
             }
             if pin:
                 body["pin"] = pin
-            issued = await server.issue(access, wanted.key.hex(), body)
+            try:
+                issued = await server.issue(access, wanted.key.hex(), body)
+            except Refused:
+                await self._write(wanted=None)  # the next wish is another one
+                raise
             if not issued.message:
                 raise Offline("The pass is being made; ask again in a moment.")
             message = bytes_of(issued.message)
@@ -131,26 +147,30 @@ class Sync:
         if not known.has_issued(own) or own.key.raw != wanted.key or own.amount != wanted.amount:
             raise Offline("The server's pass is not the one that was asked for.")
 
-    async def run(self) -> None:
-        """Upload, and learn."""
+    async def run(self) -> list[str]:
+        """Upload, and learn. The answer says what the server did not take, and why."""
         if not self.url:
             raise Offline(_NO_SERVER)
         async with self._calling, self._server() as server:
             access = await self._token(server)
             await self._learn(server)
             await self._machines.synced(int(time.time()))
-            await self._upload(server, access)
+            return await self._upload(server, access)
 
-    async def _upload(self, server: Server, access: str) -> None:
-        waiting = self._machines.outbox.items
+    async def _upload(self, server: Server, access: str) -> list[str]:
+        waiting = list(self._machines.outbox.items.items())
+        complaints = []
         for begin in range(0, len(waiting), _AT_ONCE):
-            part = list(waiting.items())[begin : begin + _AT_ONCE]
+            part = waiting[begin : begin + _AT_ONCE]
             verdicts = await server.settle(access, [_written(item) for _, item in part])
-            for verdict in verdicts:
-                if verdict.state in set(Outcomes):
-                    hash = bytes_of(verdict.hash)
-                    await self._machines.outcome(hash, Outcomes(verdict.state))
-        waiting.clear()  # the machines name again what is not over yet, at the next sync
+            for (place, _), verdict in zip(part, verdicts, strict=True):
+                if verdict.problem is not None:
+                    complaints.append(str(verdict.problem.get("detail") or verdict.state))
+                if verdict.state in set(Outcomes) and verdict.hash is not None:
+                    await self._machines.outcome(bytes_of(verdict.hash), Outcomes(verdict.state))
+                # The machines name again what is not over yet, at the next sync.
+                self._machines.outbox.items.pop(place, None)
+        return complaints
 
     async def _learn(self, server: Server) -> Known:
         keys = await server.keys()
@@ -193,16 +213,16 @@ class Sync:
         return device
 
     async def _token(self, server: Server) -> str:
-        """An access token; the refresh token is spent once, so the next is kept before it is
-        used."""
-        refresh = self._fact("refresh")
-        if not refresh:
-            raise Refused("not_signed_in", _NOT_SIGNED_IN)
+        """An access token that works now."""
+        if self._access:
+            try:
+                await server.me(self._access)
+            except Refused:
+                self._access = ""
         if not self._access:
-            await self._signed_in(await server.refresh(refresh))
-        try:
-            await server.me(self._access)
-        except Refused:
+            refresh = self._fact("refresh")
+            if not refresh:
+                raise Refused("not_signed_in", _NOT_SIGNED_IN)
             await self._signed_in(await server.refresh(refresh))
         return self._access
 

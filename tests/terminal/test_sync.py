@@ -1,0 +1,138 @@
+"""A terminal and a running service: signing in, a pass, what the issuer says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.faults.book import Person
+from tests.faults.crowd import sign_up
+from tests.faults.installation import Installation
+from tests.faults.wire import Line
+from tests.servers import free_port, run_apart
+from tests.terminal.devices import Device, device
+
+from tikiwallet.offline.wire.keys import PrivateKey
+from tikiwallet.offline.wire.messages import Pass
+from tikiwallet.terminal.journal import Change, Journal, Shelf
+
+
+@dataclass
+class Town:
+    """A service, and two people with 50.00 each."""
+
+    installation: Installation
+    people: list[Person]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.installation.port}"
+
+
+@pytest.fixture(scope="module")
+def town() -> Iterator[Town]:
+    installation = Installation.empty()
+
+    async def open_() -> list[Person]:
+        await installation.start("serve").ready(installation.port)
+        return await sign_up(installation.port, 2)
+
+    try:
+        yield Town(installation, run_apart(open_()))
+        run_apart(installation.stop())
+    finally:
+        print(installation.tail())  # noqa: T201  shown when the test failed
+        run_apart(installation.close())
+
+
+def sign_in(one: Device, person: Person) -> None:
+    one.expect("started")
+    one.do("sign_in", phone=person.phone, password=f"long enough {person.username}")
+
+
+def refused(one: Device, command: str, **arguments: object) -> str:
+    one.say(command, **arguments)
+    return str(one.expect("problem", lambda e: e.get("do") == command)["text"])
+
+
+async def available(town: Town, person: Person) -> int:
+    line = Line(town.installation.port)
+    try:
+        path = f"/v1/wallets/{person.wallet}/balance"
+        return int((await line.call("GET", path, token=person.token)).body["available"])
+    finally:
+        await line.close()
+
+
+async def test_a_terminal_gets_a_pass(town: Town, tmp_path: Path) -> None:
+    person = town.people[0]
+    before = await available(town, person)
+    with device(tmp_path, (), "--server", town.url) as one:
+        sign_in(one, person)
+        assert one.do("status")["phone"] == person.phone
+        one.do("load", amount=1_500, currency="SGD")
+        own = one.do("status")["pass"]
+        assert (own["left_price"], own["currency"]) == ("SGD 15.00", "SGD")
+        assert await available(town, person) == before - 1_500
+        assert refused(one, "load", amount=100, currency="SGD")
+        assert one.do("status")["pass"] == own
+        assert (
+            "another person" in refused(one, "sign_in", phone="+6591999999", password="x").lower()
+        )
+        assert one.leave() == 0
+    with device(tmp_path) as one:  # it remembers its server, and who it is
+        assert one.expect("started")["pass"] == own
+        one.expect("synced")
+        assert one.do("status")["server"] == town.url
+        assert one.leave() == 0
+    journal = Journal.open(tmp_path)
+    key = Pass.parse(journal.read(Shelf.FACT, b"till") or b"").key.raw
+    assert PrivateKey.from_bytes(journal.read(Shelf.KEY, key) or b"").public == key
+    journal.close()
+
+
+async def test_a_pass_that_only_receives(town: Town, tmp_path: Path) -> None:
+    with device(tmp_path, (), "--server", town.url) as one:
+        sign_in(one, town.people[1])
+        one.do("load", amount=0, currency="SGD")
+        assert one.do("status")["pass"]["left"] == 0
+
+
+async def test_refusals_are_the_services_words(town: Town, tmp_path: Path) -> None:
+    with device(tmp_path, (), "--server", town.url) as one:
+        one.expect("started")
+        person = town.people[1]
+        assert refused(one, "sign_in", phone=person.phone, password="wrong password")
+        assert "Sign in first" in refused(one, "sync")
+        one.do("sign_in", phone=person.phone, password=f"long enough {person.username}")
+        assert refused(one, "load", amount=1_000_000, currency="SGD")
+        assert refused(one, "load", amount=100, currency="XYZ")
+        one.do("load", amount=100, currency="SGD")
+
+
+async def test_no_service_there(town: Town, tmp_path: Path) -> None:
+    with device(tmp_path, (), "--server", f"http://127.0.0.1:{free_port()}") as one:
+        one.expect("started")
+        person = town.people[0]
+        assert "cannot be reached" in refused(one, "sign_in", phone=person.phone, password="x")
+    with device(tmp_path / "other", (), "--server", "nonsense") as one:
+        one.expect("started")
+        assert "cannot be reached" in refused(one, "sign_in", phone=person.phone, password="x")
+
+
+async def test_another_root_is_refused(town: Town, tmp_path: Path) -> None:
+    with device(tmp_path, (), "--server", town.url) as one:
+        sign_in(one, town.people[1])
+        one.do("sync")
+        assert one.leave() == 0
+    journal = Journal.open(tmp_path)
+    known = journal.read(Shelf.FACT, b"known") or b""
+    assert known
+    facts = msgspec.json.decode(known)
+    facts["root"] = msgspec.json.decode(msgspec.json.encode(PrivateKey.generate().public))
+    journal.write(Change(Shelf.FACT, b"known", msgspec.json.encode(facts)))
+    journal.close()
+    with device(tmp_path) as one:
+        one.expect("started")
+        assert "another root key" in refused(one, "sync")
