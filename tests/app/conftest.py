@@ -136,8 +136,9 @@ def wire(open_page: OpenPage) -> Wire:
     return Wire(open_page())
 
 
-def add_fingerprint_reader(page: Page) -> None:
-    """Give the page's device a reader that always knows whose finger it is."""
+def add_fingerprint_reader(page: Page, *, prf: bool = False) -> None:
+    """Give the page's device a reader that always knows whose finger it is. `prf`: it makes keys
+    of fingers, too."""
     session = page.context.new_cdp_session(page)
     session.send("WebAuthn.enable")
     reader = {
@@ -147,6 +148,7 @@ def add_fingerprint_reader(page: Page) -> None:
         "hasUserVerification": True,
         "isUserVerified": True,
         "automaticPresenceSimulation": True,
+        "hasPrf": prf,
     }
     session.send("WebAuthn.addVirtualAuthenticator", {"options": reader})
 

@@ -46,6 +46,11 @@ class Somebody:
         id: str = self.call("POST", "/v1/payments", body, key=True)["id"]
         return id
 
+    def available(self) -> int:
+        """What can be spent of the first wallet, in minor units."""
+        amount: int = self.call("GET", "/v1/wallets")["items"][0]["available"]
+        return amount
+
     @property
     def state(self) -> Any:
         """The session as a browser context takes it."""

@@ -23,9 +23,12 @@ async function using(act) {
   }
 }
 
-/** @param {any} options the server's `public_key` @returns {Promise<object>} the new credential */
+/**
+ * @param {any} options the server's `public_key` @returns {Promise<object>} the new credential; where the device can,
+ *   it makes keys as well (PRF), which offline money is locked with
+ */
 export const createPasskey = (options) =>
-  using((library) => library.startRegistration({ optionsJSON: options }));
+  using((library) => library.startRegistration({ optionsJSON: { ...options, extensions: { ...options.extensions, prf: {} } } }));
 
 /** @param {any} options the server's `public_key` @returns {Promise<object>} the signed answer */
 export const askPasskey = (options) =>

@@ -2,14 +2,14 @@
 // issuer's newest keys and lists.
 import { get, post } from "../core/api.js";
 import { read64, write64 } from "../core/base64.js";
-import { asProblem } from "../core/problems.js";
+import { asProblem, Problem } from "../core/problems.js";
 import { signedIn } from "../core/session.js";
 import { signal } from "../core/ui.js";
 import { refreshMoney } from "../money/wallets.js";
 import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
 import { hexOf, refresh } from "./holdings.js";
-import { begin, keepFact, readAll, readFact, write } from "./journal.js";
+import { begin, keepFact, read, readAll, readFact, write } from "./journal.js";
 import { parse } from "./messages.js";
 import { tell } from "./meeting.js";
 
@@ -22,6 +22,8 @@ export const syncing = signal(
   /** @type {{ busy: boolean, problem: import("../core/problems.js").Problem | null }} */ ({ busy: false, problem: null }),
 );
 
+/** What the service says otherwise than the machines. @type {Record<string, string>} */
+const OUTCOMES = { settling: "recorded" };
 const AT_ONCE = 100; // items the service takes in one upload
 let isFollowing = false;
 /** @type {Promise<void> | undefined} */
@@ -50,13 +52,12 @@ async function run() {
     await finishWanted();
     const machines = await all();
     await learn(machines);
-    const changed = await handIn(machines);
-    await refresh();
-    if (changed) await refreshMoney();
+    if (await handIn(machines)) await refreshMoney();
     syncing.value = { busy: false, problem: null };
   } catch (error) {
     syncing.value = { busy: false, problem: asProblem(error) };
   }
+  await refresh();
 }
 
 /** @returns {Promise<Machine[]>} */
@@ -87,14 +88,24 @@ async function handIn(machines) {
   const items = new Map();
   for (const { side, id } of machines) {
     const result = await tell(side, id, { type: "synced", sequence: 0, hash: NONE, cumulative: 0 });
-    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
+    const closed = side === "payer" && (await read("passes", id)).isClosed;
+    for (const item of result.items) {
+      if (!item.close.length || !closed) items.set(String([item.close, item.void, item.pay]), item);
+    }
   }
+  /** @type {Problem | null} */
+  let refused = null;
   const waiting = [...items.values()];
   for (let i = 0; i < waiting.length; i += AT_ONCE) {
     const some = waiting.slice(i, i + AT_ONCE);
     const told = await post("/v1/offline/settlements", { items: some.map(written) });
-    for (const [at, one] of told.items.entries()) await hear(machines, /** @type {Item} */ (some[at]), one);
+    for (const [at, one] of told.items.entries()) {
+      // Not taken in: it stays here, and is brought again.
+      if (one.state === "refused") refused ??= new Problem(one.problem.code, one.problem);
+      else await hear(machines, /** @type {Item} */ (some[at]), one);
+    }
   }
+  if (refused) throw refused;
   return waiting.length > 0;
 }
 
@@ -115,14 +126,13 @@ export function saveAll(exchanges) {
 /** @param {Machine[]} machines @param {Item} item @param {any} told what the service says of it */
 async function hear(machines, item, told) {
   if (item.close.length) {
-    if (told.problem) return;
     const { passId } = await parse("close", item.close);
     const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
     if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
     return;
   }
   const { hash } = item.void.length ? await parse("void", item.void) : await parse("pay", item.pay);
-  for (const { side, id } of machines) await tell(side, id, { type: "outcome", hash, outcome: told.state });
+  for (const { side, id } of machines) await tell(side, id, { type: "outcome", hash, outcome: OUTCOMES[told.state] ?? told.state });
 }
 
 /** After the journal was lost or went back: the service calls back what this device held, and it may begin anew. Throws Problem. */

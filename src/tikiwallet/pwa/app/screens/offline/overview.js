@@ -27,9 +27,7 @@ export default function Overview() {
         : html`<${SkeletonList} />`
       : html`<div class="stack stack-l">
           <${Condition} held=${held} />
-          ${held.passes.length
-            ? held.passes.map((one) => html`<${Pass} key=${one.id} pass=${one} />`)
-            : held.exchanges.length === 0 && html`<${Beginning} />`}
+          <${Passes} held=${held} />
           ${held.passes.length + held.exchanges.length > 0 && html`<${Payments} held=${held} />`}
         </div>`}
   <//>`;
@@ -55,6 +53,29 @@ function Condition({ held }) {
   );
 }
 
+/** @param {{ held: Everything }} props */
+function Passes({ held: { passes, exchanges } }) {
+  const open = passes.filter(({ state }) => state === "open");
+  const back = passes.filter(({ state, left }) => state !== "open" && left > 0);
+  if (passes.length + exchanges.length === 0) return html`<${Beginning} />`;
+  return html`${open.map((one) => html`<${Pass} key=${one.id} pass=${one} />`)}
+    ${open.length === 0 && reachable.value && html`<${Button} block icon="plus" href="/offline/ready">${t("off.set")}<//>`}
+    ${back.length > 0 &&
+    html`<section class="section">
+      <h2>${t("off.back")}</h2>
+      <ul class="list">
+        ${back.map(
+          (one) => html`<${ListItem}
+            key=${one.id}
+            icon="undo"
+            title=${html`<${Money} money=${{ amount: one.left, currency: one.currency }} private />`}
+            text=${termOf(one)}
+          />`,
+        )}
+      </ul>
+    </section>`}`;
+}
+
 /** Nothing was ever set aside here. */
 const Beginning = () => html`<div class="card stack">
   <${EmptyState} icon="offline" title=${t("off.lead")}>${t("off.lead.text")}<//>
@@ -77,22 +98,21 @@ function termOf({ state, amount, currency, mostPerPayment, expires, claimUntil }
 
 /** @param {{ pass: Held }} props */
 function Pass({ pass }) {
-  const { state, currency, amount, left } = pass;
+  const { currency, amount, left } = pass;
   const about = `?currency=${currency}`;
   return html`<section class="balance off-pass" aria-label=${nameOf(currency)}>
     <div class="balance-top"><h2>${t("off.left")} · ${nameOf(currency)}</h2></div>
     ${amount > 0 && html`<p><${Money} money=${{ amount: left, currency }} large private /></p>`}
     ${amount > 0 && left < amount && html`<p class="balance-part">${t("off.left.of", { amount: formatMoney({ amount, currency }) })}</p>`}
     <p class="balance-part"><${Icon} name=${amount ? "clock" : "receive"} /><span>${termOf(pass)}</span></p>
-    ${state === "open" &&
-    html`<div class="balance-do off-do">
-        ${left > 0 && html`<${Button} variant="gold" icon="pay" href="/offline/pay">${t("off.pay")}<//>`}
-        <${Button} variant="deep" icon="receive" href=${`/offline/receive${about}`}>${t("off.receive")}<//>
-      </div>`}
+    <div class="balance-do off-do">
+      ${left > 0 && html`<${Button} variant="gold" icon="pay" href="/offline/pay">${t("off.pay")}<//>`}
+      <${Button} variant="deep" icon="receive" href=${`/offline/receive${about}`}>${t("off.receive")}<//>
+    </div>
     ${reachable.value &&
     html`<div class="balance-do">
-      <${Button} variant="deep" icon="plus" href=${`/offline/ready${about}`}>${t(state === "open" && amount ? "off.more" : "off.set")}<//>
-      ${state === "open" && amount > 0 && html`<${Button} variant="deep" icon="undo" href=${`/offline/return/${pass.id}`}>${t("off.return")}<//>`}
+      <${Button} variant="deep" icon="plus" href=${`/offline/ready${about}`}>${t(amount ? "off.more" : "off.set")}<//>
+      ${amount > 0 && html`<${Button} variant="deep" icon="undo" href=${`/offline/return/${pass.id}`}>${t("off.return")}<//>`}
     </div>`}
     <div class="carved" />
   </section>`;

@@ -85,7 +85,7 @@ function Form({ held, wallet, list, choose }) {
   if (asked !== null) {
     return html`<${Screen} key="pin" title=${t("meet.pin")} back=${() => setAsked(null)}>
       <${Unlock} lock="pin" act=${get}>
-        <div><p><${Money} money=${{ amount: asked, currency }} large /></p><p class="soft">${t("ready.pin.text")}</p></div>
+        <div><p><${Money} money=${{ amount: asked, currency }} large /></p><p class="soft">${t(lock === "pin" ? "ready.pin.text" : "ready.pin.once")}</p></div>
       <//>
     <//>`;
   }

@@ -14,6 +14,7 @@ export default {
   "off.each": "up to {amount} at a time",
   "off.expired": "It could be paid with until {when}. What is left is back in your wallet on {back}.",
   "off.closed": "Given back. What is left is in your wallet on {back}.",
+  "off.back": "On its way back",
   "off.only-receive": "To be paid only; no money is set aside",
   "off.pay": "Pay offline",
   "off.receive": "Get paid offline",
@@ -61,6 +62,7 @@ export default {
   "ready.most": "At most {amount} can be set aside on this phone",
   "ready.nothing": "Only be paid, set nothing aside",
   "ready.pin.text": "The same PIN unlocks this money offline.",
+  "ready.pin.once": "The service asks for it now. Offline your passkey unlocks this money.",
   "ready.done": "{amount} is ready on this phone",
   "ready.done.receive": "This phone can be paid offline",
 

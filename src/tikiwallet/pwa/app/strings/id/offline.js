@@ -14,6 +14,7 @@ export default {
   "off.each": "paling banyak {amount} sekali bayar",
   "off.expired": "Dapat dibayarkan sampai {when}. Sisanya kembali ke dompet Anda pada {back}.",
   "off.closed": "Sudah dikembalikan. Sisanya ada di dompet Anda pada {back}.",
+  "off.back": "Sedang kembali",
   "off.only-receive": "Hanya untuk menerima; tidak ada uang yang disisihkan",
   "off.pay": "Bayar luring",
   "off.receive": "Terima luring",
@@ -58,6 +59,7 @@ export default {
   "ready.most": "Paling banyak {amount} dapat disisihkan di ponsel ini",
   "ready.nothing": "Hanya menerima, tanpa menyisihkan uang",
   "ready.pin.text": "PIN yang sama membuka uang ini saat luring.",
+  "ready.pin.once": "Layanan memintanya sekarang. Saat luring, kunci sandi Anda membuka uang ini.",
   "ready.done": "{amount} siap di ponsel ini",
   "ready.done.receive": "Ponsel ini dapat menerima secara luring",
 

@@ -14,6 +14,7 @@ export default {
   "off.each": "每次最多 {amount}",
   "off.expired": "付款期限到 {when} 为止。剩下的钱将于 {back} 回到你的钱包。",
   "off.closed": "已退还。剩下的钱将于 {back} 回到你的钱包。",
+  "off.back": "正在退回",
   "off.only-receive": "只用于收款，没有留出钱",
   "off.pay": "离线付款",
   "off.receive": "离线收款",
@@ -58,6 +59,7 @@ export default {
   "ready.most": "这部手机最多可留出 {amount}",
   "ready.nothing": "只收款，不留出钱",
   "ready.pin.text": "离线时用同一个支付密码解锁这笔钱。",
+  "ready.pin.once": "服务端现在需要它。离线时用你的通行密钥解锁这笔钱。",
   "ready.done": "{amount} 已在这部手机上备好",
   "ready.done.receive": "这部手机可以离线收款了",
 
