@@ -314,6 +314,60 @@ def has_no_fresh_list() -> Script[Payee]:
     return script
 
 
+def has_half_a_list() -> Script[Payee]:
+    """A full list may go on in another, which a payer with a revoked pass would not bring."""
+    script = payee(listed=False)
+    asked = invite(script)
+    half = samples.revocations(900)
+    receive(script, half.raw)
+    script.store()
+    receive(script, paid(asked).raw)
+    script.refuses(Refusal.STALE_LIST)
+    receive(script, half.raw)
+    script.nothing()
+    rest = Revocations(epoch=901, since=900, time=NOW + 30, passes=(paid(asked).payer.id,))
+    receive(script, rest.sealed_by(samples.ISSUER))
+    script.store()
+    receive(script, paid(asked).raw)
+    script.refuses(Refusal.REVOKED)
+    assert len(script.state.known.lists) == 2
+    return script
+
+
+def hears_of_a_restored_service() -> Script[Payee]:
+    """It counts from an earlier epoch on; what was revoked stays so."""
+    script = payee()
+    asked = invite(script)
+    own = paid(asked).payer
+    for news, adopted, lists in (
+        (Revocations(epoch=9, since=7, time=NOW + 40, passes=(own.id,)), True, 2),
+        (Revocations(epoch=8, since=0, time=NOW + 40, passes=()), False, 2),
+        (Revocations(epoch=8, since=7, time=NOW + 50, passes=()), False, 2),
+        (Revocations(epoch=8, since=0, time=NOW + 50, passes=()), True, 1),
+        (Revocations(epoch=9, since=8, time=NOW + 60, passes=(octets("one"),)), True, 2),
+    ):
+        receive(script, news.sealed_by(samples.ISSUER))
+        if adopted:
+            script.store()
+        script.nothing()
+        assert len(script.state.known.lists) == lists
+    receive(script, paid(asked).raw)
+    script.refuses(Refusal.REVOKED)
+    return script
+
+
+def keeps_few_lists() -> Script[Payee]:
+    """Those that add nothing take each other's place."""
+    script = payee()
+    for day in range(1, 4):
+        news = Revocations(epoch=7, since=7, time=NOW + day * DAY, passes=())
+        receive(script, news.sealed_by(samples.ISSUER))
+        script.store()
+        assert script.state.known.listed_at == news.time
+    assert len(script.state.known.lists) == 2
+    return script
+
+
 def sees_a_second_signature() -> Script[Payee]:
     """Of one sequence number, at this device or another of the shop; and amounts that fall."""
     script = payee()
@@ -423,6 +477,9 @@ PAYEES: tuple[Callable[[], Script[Payee]], ...] = (
     refuses_payments,
     takes_the_lock_that_is_its_own,
     has_no_fresh_list,
+    has_half_a_list,
+    hears_of_a_restored_service,
+    keeps_few_lists,
     sees_a_second_signature,
     starts_again_in_the_middle,
     renews_its_pass,

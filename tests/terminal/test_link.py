@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tikiwallet.terminal import link as links
+from tikiwallet.terminal import short_string
 from tikiwallet.terminal.link import BODY_MOST, Certificate, Frame, Kind, Link, LinkLost, Listener
 
 LOCAL = ("127.0.0.1",)
@@ -103,6 +104,33 @@ async def test_a_nonce_other_than_the_committed_one_is_refused(
     assert answering.came.empty()
     here.close()
     certificate.close()
+
+
+async def test_nobody_tries_unseen_until_the_digits_suit_him(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who connects knows the digits before he reveals his nonce, and could break off each time."""
+    real = Link.send
+
+    async def send(self: Link, kind: Kind, body: bytes = b"") -> None:
+        if kind is Kind.REVEAL:
+            raise LinkLost("the digits do not suit")
+        await real(self, kind, body)
+
+    certificate = Certificate.make()
+    with monkeypatch.context() as changed:
+        changed.setattr(Link, "send", send)
+        for _ in range(short_string.TRIES_MOST):
+            with pytest.raises(LinkLost, match="do not suit"):
+                await links.connect(certificate, LOCAL, answering.listener.port)
+        with pytest.raises(LinkLost, match=r"hung up|broke"):
+            await links.connect(certificate, LOCAL, answering.listener.port)
+    with pytest.raises(LinkLost, match=r"hung up|broke"):
+        await links.connect(certificate, LOCAL, answering.listener.port)
+    certificate.close()
+    monkeypatch.setattr(short_string, "TRIES_SECONDS", 0)
+    async with pair(answering) as (here, there):
+        assert here.digits == there.digits
 
 
 @pytest.mark.parametrize("length", [0, BODY_MOST + 2, 2**32 - 1])

@@ -1,4 +1,7 @@
-from tikiwallet.terminal.short_string import commitment, digits
+import pytest
+
+from tikiwallet.terminal import short_string
+from tikiwallet.terminal.short_string import TRIES_MOST, Tries, commitment, digits
 
 SIDES = bytes(range(32))
 A, B = b"\1" * 32, b"\2" * 32
@@ -18,3 +21,16 @@ def test_everything_changes_the_digits() -> None:
     shown = {digits(*one) for one in [(SIDES, A, B), *others]}
     assert len(shown) == 5
     assert all(len(one) == 6 and one.isdigit() for one in shown)
+
+
+def test_tries_are_up_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = Tries()
+    for _ in range(TRIES_MOST):
+        assert not tries.are_up
+        with tries.one():  # one that goes well counts for nothing
+            pass
+        with pytest.raises(TimeoutError), tries.one():
+            raise TimeoutError
+    assert tries.are_up
+    monkeypatch.setattr(short_string, "TRIES_SECONDS", 0)
+    assert not tries.are_up

@@ -7,14 +7,15 @@ seen: turning the clock back brings no expired pass back. Only the server itself
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tikiwallet.offline.wire.messages import IssuerKeys, Pass, Revocations
+from tikiwallet.offline.wire.messages import REVOKED_MOST, IssuerKeys, Pass, Revocations
 from tikiwallet.offline.wire.trust import Trust
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """`root`: the pinned key. `keys`: the newest KEYS. `lists`: REVOCATIONS, a whole list and what
-    followed it, kept to be handed on; `epoch`, `listed_at` and `revoked` say what they come to.
+    followed it, kept to be handed on; `epoch`, `listed_at` (all that was revoked until then is in
+    them) and `revoked` say what they come to.
     Times are seconds since 1970."""
 
     root: bytes
@@ -59,19 +60,24 @@ class Known:
         return replace(self, keys=keys.raw).signed(keys.time)
 
     def _with_list(self, news: Revocations) -> "Known":
-        newer = (news.epoch, news.time) > (self.epoch, self.listed_at)
-        if not newer or news.time < self.listed_at or news.since > self.epoch:
+        # A full list may go on in another, so it does not say what was revoked up to its time.
+        is_whole = len(news.passes) < REVOKED_MOST
+        fresher = is_whole and news.time > self.listed_at
+        newer = news.epoch > self.epoch or (news.epoch == self.epoch and fresher)
+        # The service was restored from a backup, and counts anew.
+        set_back = news.epoch < self.epoch and news.since == 0 and fresher
+        if not (newer or set_back) or news.time < self.listed_at or news.since > self.epoch:
             return self
         if not self.has_issued(news):
             return self
-        earlier = () if news.since == 0 else self.lists
-        revoked = {*news.passes, *(() if news.since == 0 else self.revoked)}
+        earlier = (one for one in self.lists if Revocations.parse(one).since < news.since)
+        kept = self.revoked if news.since or set_back else ()
         return replace(
             self,
             lists=(*earlier, news.raw),
             epoch=news.epoch,
-            listed_at=news.time,
-            revoked=tuple(sorted(revoked)),
+            listed_at=news.time if is_whole else self.listed_at,
+            revoked=tuple(sorted({*news.passes, *kept})),
         ).signed(news.time)
 
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tikiwallet.terminal.short_string import NONCE_BYTES, commitment, digits
+from tikiwallet.terminal.short_string import NONCE_BYTES, Tries, commitment, digits
 
 BODY_MOST: Final = 16 * 1024
 _CERTIFICATE_MOST: Final = 1_024
@@ -151,21 +151,26 @@ class Link:
         except ValueError:
             raise LinkLost("the other terminal sent a frame of no known kind") from None
 
-    async def agree(self, own: bytes, *, connected: bool) -> None:
-        """Exchange nonces and work out the digits; `connected`: this side called the other."""
+    async def agree(self, own: bytes, tries: Tries | None = None) -> None:
+        """Exchange nonces and work out the digits. `tries`: those of the side that was called; None
+        when this side called."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sides = own + self.peer if connected else self.peer + own
-        if connected:
+        if tries is None:
+            sides = own + self.peer
             await self.send(Kind.COMMIT, commitment(sides, nonce))
             other = await self._expect(Kind.NONCE)
             await self.send(Kind.REVEAL, nonce)
             self.digits = digits(sides, nonce, other)
         else:
+            sides = self.peer + own
             committed = await self._expect(Kind.COMMIT)
-            await self.send(Kind.NONCE, nonce)
-            other = await self._expect(Kind.REVEAL)
-            if commitment(sides, other) != committed:
-                raise LinkLost("the other terminal changed its mind in the handshake")
+            if tries.are_up:
+                raise LinkLost("too many calls were broken off")
+            with tries.one():
+                await self.send(Kind.NONCE, nonce)
+                other = await self._expect(Kind.REVEAL)
+                if commitment(sides, other) != committed:
+                    raise LinkLost("the other terminal changed its mind in the handshake")
             self.digits = digits(sides, other, nonce)
         self._pinging = asyncio.create_task(self._ping())
 
@@ -220,10 +225,13 @@ async def _connect(certificate: Certificate, address: str, port: int) -> Link:
 
 
 async def _opened(
-    certificate: Certificate, connection: socket.socket, target: object | None
+    certificate: Certificate,
+    connection: socket.socket,
+    target: object | None,
+    tries: Tries | None = None,
 ) -> Link:
     """TLS and digits over a socket: as the one who connects to `target`, or, where it is None, as
-    the one who was connected to."""
+    the one who was connected to, whose `tries` are there."""
     link = None
     connection.setblocking(False)
     try:
@@ -232,7 +240,7 @@ async def _opened(
                 await asyncio.get_running_loop().sock_connect(connection, target)  # type: ignore[arg-type]
             peer = await _swap_certificates(certificate, connection)
             link = await _secured(certificate, connection, peer, server=target is None)
-            await link.agree(certificate.fingerprint, connected=target is not None)
+            await link.agree(certificate.fingerprint, tries)
             return link
     except (OSError, ssl.SSLError, TimeoutError, LinkLost) as error:
         if link is not None:
@@ -307,6 +315,7 @@ class Listener:
         self._on_link = on_link
         self._places = asyncio.Semaphore(_OPENING_MOST)
         self._calls: set[asyncio.Task[None]] = set()
+        self._tries = Tries()
         both = not host and socket.has_dualstack_ipv6()
         self._socket = socket.create_server(
             (host, 0),
@@ -332,7 +341,7 @@ class Listener:
 
     async def _answer(self, connection: socket.socket) -> None:
         try:
-            link = await _opened(self._certificate, connection, None)
+            link = await _opened(self._certificate, connection, None, self._tries)
         except LinkLost:
             return  # somebody who is no terminal, or gave up
         finally:

@@ -8,13 +8,20 @@
 A and B are 32 random bytes. `sides` is what both know of who they are to each other: the SHA-256
 of the connecting side's certificate and of the other's; a phone has none, so only the terminal's.
 Who sits in between has to choose his numbers before he learns those of the others: one chance in a
-million, and a miss is seen.
+million, and a miss is seen. But the side that connects knows the digits before it reveals A. It
+could break off unseen until they suit it; so the other counts (`Tries`).
 """
 
 import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 NONCE_BYTES: Final = 32
+TRIES_MOST: Final = 8
+TRIES_SECONDS: Final = 600.0  # longer than two people wait for their digits
 _DOMAIN: Final = b"tikiwallet/offline/1/"
 
 
@@ -31,3 +38,27 @@ def digits(sides: bytes, connecting: bytes, answering: bytes) -> str:
 
 def _hash(name: bytes, *parts: bytes) -> bytes:
     return hashlib.sha256(_DOMAIN + name + b"\x00" + b"".join(parts)).digest()
+
+
+class Tries:
+    """Handshakes that were broken off after this side gave its number away. After `TRIES_MOST` it
+    gives none to anybody, until the first is `TRIES_SECONDS` old; codes on screens go on."""
+
+    def __init__(self) -> None:
+        self._misses = deque[float](maxlen=TRIES_MOST)
+
+    @property
+    def are_up(self) -> bool:
+        """Whether there were too many."""
+        return (
+            len(self._misses) == TRIES_MOST and time.monotonic() - self._misses[0] < TRIES_SECONDS
+        )
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """From giving the number away until the other side's was checked: counted if it fails."""
+        try:
+            yield
+        except BaseException:
+            self._misses.append(time.monotonic())
+            raise

@@ -37,7 +37,7 @@ from tikiwallet import clock, logs
 from tikiwallet.terminal.framed import Deframer, FrameRefused, Meeting, packed
 from tikiwallet.terminal.link import Frame, Kind, LinkLost
 from tikiwallet.terminal.pinned import PinnedCertificate, nearby_text
-from tikiwallet.terminal.short_string import NONCE_BYTES, commitment, digits
+from tikiwallet.terminal.short_string import NONCE_BYTES, Tries, commitment, digits
 from tikiwallet.terminal.webtransport_limits import Budget, Limits
 
 PATH: Final = "/nearby"
@@ -69,11 +69,14 @@ class PhoneLink:
         """Work out the digits: the phone connected, so it commits. Raises `LinkLost`."""
         sides = self._session.certificate_hash
         committed = await self._expect(Kind.COMMIT)
+        if self._session.tries.are_up:
+            raise LinkLost("too many handshakes were broken off")
         nonce = secrets.token_bytes(NONCE_BYTES)
-        await self.send(Kind.NONCE, nonce)
-        revealed = await self._expect(Kind.REVEAL)
-        if not hmac.compare_digest(commitment(sides, revealed), committed):
-            raise FrameRefused("the phone changed its mind in the handshake")
+        with self._session.tries.one():
+            await self.send(Kind.NONCE, nonce)
+            revealed = await self._expect(Kind.REVEAL)
+            if not hmac.compare_digest(commitment(sides, revealed), committed):
+                raise FrameRefused("the phone changed its mind in the handshake")
         self.digits = digits(sides, revealed, nonce)
 
     async def _expect(self, kind: Kind) -> bytes:
@@ -149,6 +152,7 @@ class _Session(QuicConnectionProtocol):
         super().__init__(quic)
         self._server = server
         self.limits = server.limits
+        self.tries = server.tries
         self._budget = Budget(server.limits)
         self._http: H3Connection | None = None
         self._session_id: int | None = None
@@ -333,6 +337,7 @@ class WebTransportServer:
         self.meeting = meeting
         self.origin = public_url.rstrip("/")
         self.limits = limits or Limits()
+        self.tries = Tries()
         self._now_us = now_us
         self._sessions: set[_Session] = set()
         self._server: QuicServer | None = None

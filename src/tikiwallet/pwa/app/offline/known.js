@@ -2,7 +2,7 @@
 // the last time an issuer signed and the latest it has seen: turning the clock back brings no expired pass back. Only
 // the server itself sets it back.
 import { sameBytes } from "./cbor.js";
-import { parse } from "./messages.js";
+import { REVOKED_MAX, parse } from "./messages.js";
 import { Trust } from "./trust.js";
 /** @typedef {import("./cbor.js").Bytes} Bytes */
 /** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
@@ -12,7 +12,7 @@ import { Trust } from "./trust.js";
  * @property {Bytes} keys the newest KEYS
  * @property {Bytes[]} lists REVOCATIONS, a whole list and what followed it, kept to be handed on
  * @property {number} epoch of the lists
- * @property {number} listedAt
+ * @property {number} listedAt all that was revoked until then is in them
  * @property {Bytes[]} revoked ids of passes, sorted: what the lists come to
  * @property {number} signedAt
  * @property {number} now
@@ -64,12 +64,19 @@ async function withKeys(known, message) {
 /** @param {Known} known @param {Message<"revocations">} news @returns {Promise<Known>} */
 async function withList(known, news) {
   const { epoch, since, time, passes } = news;
-  const isNewer = epoch > known.epoch || (epoch === known.epoch && time > known.listedAt);
-  if (!isNewer || time < known.listedAt || since > known.epoch || !(await hasIssued(known, news))) return known;
-  const [lists, revoked] = since === 0 ? [[], []] : [known.lists, known.revoked];
-  const fresh = passes.filter((id) => !revoked.some((one) => sameBytes(one, id)));
-  const all = { epoch, listedAt: time, lists: [...lists, news.raw], revoked: [...revoked, ...fresh].sort(compare) };
-  return atSignature({ ...known, ...all }, time);
+  // A full list may go on in another, so it does not say what was revoked up to its time.
+  const isWhole = passes.length < REVOKED_MAX;
+  const isFresher = isWhole && time > known.listedAt;
+  const isNewer = epoch > known.epoch || (epoch === known.epoch && isFresher);
+  // The service was restored from a backup, and counts anew.
+  const isSetBack = epoch < known.epoch && since === 0 && isFresher;
+  if (!(isNewer || isSetBack) || time < known.listedAt || since > known.epoch) return known;
+  if (!(await hasIssued(known, news))) return known;
+  const ids = since || isSetBack ? [...known.revoked, ...passes] : passes;
+  const revoked = [...new Map(ids.map((id) => [String(id), id])).values()].sort(compare);
+  const earlier = await Promise.all(known.lists.map((one) => parse("revocations", one)));
+  const lists = [...earlier.filter((one) => one.since < since).map(({ raw }) => raw), news.raw];
+  return atSignature({ ...known, epoch, listedAt: isWhole ? time : known.listedAt, lists, revoked }, time);
 }
 
 /** @param {Bytes} one @param {Bytes} other of the same length */

@@ -149,14 +149,14 @@ async function answered(payee, request, pay) {
 // hash.
 
 /** @param {Payee} payee @param {Request} request @returns {Promise<{ made: Unsealed, key: Bytes } | null>} what is to be signed, and the pass's key that does */
-async function draft(payee, { id, amount, memo, madeAt, stage, invite, pay, answeredAt: time }) {
+async function draft(payee, { id, amount, memo, madeAt, stage, invite, pay, receipt, answeredAt: time }) {
   if (stage === "asking") {
     const own = await holderOf(payee.till);
     const asks = { payee: own, requestId: id, amount, currency: own.currency, madeAt, life: LIFE };
     return { made: await unsealed("invite", memo ? { ...asks, memo } : asks), key: own.key };
   }
   const isOff = stage === "inviting" && time > 0;
-  if (!isOff && stage !== "verified") return null;
+  if (!isOff && (!pay.length || receipt.length)) return null;
   const { payee: holder } = await parse("invite", invite);
   const made = isOff
     ? await unsealed("void", { requestId: id, payeePass: holder.id, time })
@@ -192,8 +192,9 @@ async function signed(payee, { hash, signature }) {
 /** @param {Request} request @param {Bytes} raw @param {Bytes} hash @returns {Request} */
 function withSigned(request, raw, hash) {
   if (request.stage === "asking") return { ...request, stage: "inviting", invite: raw, hash };
-  if (request.stage === "verified") return { ...request, stage: "accepted", receipt: raw };
-  return { ...request, stage: "void_signed", void: raw };
+  if (request.stage === "inviting") return { ...request, stage: "void_signed", void: raw };
+  // Verified, or what the server said before there was a RECEIPT; it says it again.
+  return { ...request, stage: "accepted", receipt: raw };
 }
 
 /** @param {Payee} payee @param {Bytes} hash @returns {Promise<Step>} */
