@@ -40,6 +40,7 @@ class Flaw(StrEnum):
     MISMATCH = "messages_do_not_match"
     UNKNOWN_PASS = "pass_unknown"  # noqa: S105
     BAD_SIGNATURE = "signature_invalid"
+    CROWDED = "pass_crowded"
 
 
 class Brought(NamedTuple):

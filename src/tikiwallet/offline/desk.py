@@ -14,12 +14,16 @@ from tikiwallet.offline.deciding import (
     Signed,
     Standing,
     State,
+    broken_rule,
     denies,
     denies_close,
 )
 from tikiwallet.offline.wire.messages import Void
 
 RequestKey: TypeAlias = tuple[bytes, bytes]  # the payee's pass and the request's id
+# Known payments of a pass beyond those that it may make, so that a key that signs without end does
+# not fill the table, nor slow others down; what a payee claims within the rules is always taken.
+_SPARE: Final = 100
 PAID: Final = frozenset({State.POSTING, State.OPEN, State.CREDITED, State.PARTIAL})
 
 
@@ -93,6 +97,7 @@ class Desk:
     changed: dict[bytes, Claim] = field(default_factory=dict)
     called_off: list[VoidRead] = field(default_factory=list)
     conflicts: list[Found] = field(default_factory=list)
+    crowded: set[bytes] = field(default_factory=set)
     owed: list[Owed] = field(default_factory=list)
 
     def payment(self, reading: PaymentRead) -> None:
@@ -104,9 +109,14 @@ class Desk:
         if before is not None and (before.state is not State.RECORDED or not claimed):
             return
         payment = reading.payment()
+        seconds = self.now // SECOND
+        wanted = claimed and broken_rule(payer.known.terms, payment, seconds) is None
+        if before is None and not wanted and payer.standing.is_crowded(_SPARE):
+            self.crowded.add(reading.hash)
+            return
         verdict = payer.standing.judge(
             payment,
-            self.now // SECOND,
+            seconds,
             claimed=claimed,
             used=request in self.used,
             voided=request in self.voids,

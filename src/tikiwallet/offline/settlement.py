@@ -5,12 +5,16 @@ order of their ids, decides and commits the intents; the ledger posts them under
 from the payments; the outcomes are recorded. All of it may be repeated and come in any order.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.errors import Unavailable
 from tikiwallet.money import BY_NUMBER, Money
 from tikiwallet.offline.claims import (
     SECOND,
@@ -33,6 +37,7 @@ from tikiwallet.offline.wire.messages import Close
 from tikiwallet.wallets.wallets import Wallets
 
 ITEMS_MAX: Final = 100
+_TRIES: Final = 3
 _LOCK: Final = """
     SELECT id, settled, close_message FROM offline.pass
     WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -131,6 +136,7 @@ class Settlement:
         # What somebody else has decided and not yet recorded is posted again, which moves nothing:
         # so a duplicate gets the answer of the first, and a crash is healed by bringing it again.
         brought = {reading.hash for reading in good if isinstance(reading, PaymentRead)}
+        brought -= desk.crowded
         due = [one for one in brought if desk.claims[one].state in (State.POSTING, State.OPEN)]
         if due:
             await self._posting.carry_out(due)
@@ -163,6 +169,19 @@ class Settlement:
         accounts: dict[tuple[bytes, int], int],
     ) -> Desk:
         """Judge everything under lock, and commit what was decided."""
+        for _ in range(_TRIES):
+            # Somebody who stops a device or issues to it may hold its row and want its passes.
+            with contextlib.suppress(asyncpg.DeadlockDetectedError):
+                return await self._decide_once(person, readings, passes, accounts)
+        raise Unavailable
+
+    async def _decide_once(
+        self,
+        person: int,
+        readings: Sequence[AnyRead],
+        passes: dict[bytes, KnownPass],
+        accounts: dict[tuple[bytes, int], int],
+    ) -> Desk:
         now = self._now()
         if not readings:
             return Desk(person, now, {}, {}, {}, set())
@@ -193,6 +212,10 @@ class Settlement:
         rows = await self._database.fetch(_ANSWERS, hashes, person) if hashes else []
         claims = {row["pay_hash"]: row for row in rows}
         accused = {hash for one in desk.conflicts for hash in (one.first, one.second)}
+        readings = [
+            Flaw.CROWDED if not isinstance(one, Flaw) and one.hash in desk.crowded else one
+            for one in readings
+        ]
         return [
             _answer(item.kind, reading, claims, accused)
             for item, reading in zip(items, readings, strict=True)

@@ -61,6 +61,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A signature is wrong",
         "It was not signed by the device that it names. Bring it as it was signed.",
     ),
+    Flaw.CROWDED: (
+        "Too much was signed with this pass already",
+        "More contradicting payments of it prove nothing new and are not recorded.",
+    ),
     Reason.TOO_LATE: (
         "It came too late",
         "Payments can be claimed until seven days after their pass has expired.",
