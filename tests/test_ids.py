@@ -79,3 +79,8 @@ def test_a_uuid_says_when_it_was_made() -> None:
     assert raw[8] >> 6 == 2
     assert ids.read_uuid(ids.write_uuid(raw)) == raw
     assert ids.read_uuid("no") is None
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    before = time.time_ns() // MS * 1_000
+    assert before <= ids.made_at(ids.new_id()) <= time.time_ns() // 1_000 + 1_000

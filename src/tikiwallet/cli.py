@@ -27,13 +27,18 @@ from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import PlacesFileError
 from tikiwallet.identity.sealing import SealBroken
 from tikiwallet.ledger.heads import AuditMismatch
+from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.restore import WriterRuns
 from tikiwallet.ledger.restore import restore as restore_log
 from tikiwallet.ledger.verify import Report, verify
 from tikiwallet.money import currency as currency_of
-from tikiwallet.offline.issuer import add_issuer_key
+from tikiwallet.offline.commands import Books, add_operator_commands, stranger_commands
+from tikiwallet.offline.fund import Fund
+from tikiwallet.offline.issuer import Issuer, add_issuer_key
 from tikiwallet.offline.limits import LimitTable, PassLimits
+from tikiwallet.offline.reports import Reports
+from tikiwallet.wallets.chart import Chart
 
 _Answer = TypeVar("_Answer")
 _TOLD = (  # what an operator is told in one line
@@ -55,7 +60,10 @@ admin = typer.Typer(no_args_is_help=True, help="For operators.")
 audit = typer.Typer(no_args_is_help=True, help="Check the log, and prove single rows to strangers.")
 client = typer.Typer(no_args_is_help=True, help="Partners' programs (OAuth 2 clients).")
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal personal data and memos.")
-offline = typer.Typer(no_args_is_help=True, help="Offline money: its issuer and its limits.")
+offline = typer.Typer(
+    no_args_is_help=True,
+    help="Offline money: issuer, limits, passes, conflicts, fund.",
+)
 limits = typer.Typer(no_args_is_help=True, help="What passes may be, by currency and tier.")
 admin.add_typer(keys, name="keys")
 cli.add_typer(admin, name="admin")
@@ -63,6 +71,8 @@ admin.add_typer(client, name="client")
 cli.add_typer(audit, name="audit")
 admin.add_typer(offline, name="offline")
 offline.add_typer(limits, name="limits")
+add_operator_commands(offline, lambda work: _run(_with_offline_books(work)))
+cli.add_typer(stranger_commands(), name="offline")
 
 
 def main() -> None:
@@ -347,6 +357,21 @@ def offline_limits_reset(
 ) -> None:
     """Let the defaults hold again."""
     _run(_with_limits(lambda table: table.reset(currency_of(currency), tier)))
+
+
+async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
+    settings = _settings()
+    async with wiring.open_database(settings, migrating=False) as dsns:
+        database = await Database.connect(dsns.app, APP)
+        link = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
+        await link.start()
+        try:
+            issuer = Issuer(settings.keys_dir)
+            reports = Reports(database, link, lambda: issuer.root)
+            await work(Books(reports, Fund(database, link, Chart(link))))
+        finally:
+            await link.stop()
+            await database.close()
 
 
 async def _with_limits(work: Callable[[LimitTable], Awaitable[None]]) -> None:

@@ -49,6 +49,11 @@ def new_id() -> int:
     return _new_ids.new()
 
 
+def made_at(number: int) -> int:
+    """When a 63-bit id was made, in microseconds since 1970; to the millisecond."""
+    return ((number >> 22) + _EPOCH_MS) * 1_000
+
+
 def write_id(prefix: str, number: int) -> str:
     """`w_01k3…`: what the outside sees of a 63-bit id."""
     letters = []

@@ -17,7 +17,7 @@ ACCESS_SECONDS: Final = 21_600
 ALGORITHM: Final = "EdDSA"
 PERSON_SCOPE: Final = "person"
 # What a service token may be allowed to do; grows as endpoints for services do.
-SERVICE_SCOPES: Final = frozenset({"balances:read"})
+SERVICE_SCOPES: Final = frozenset({"balances:read", "offline:read"})
 
 _LONGEST = 4096
 # The one way to write a token. Base64's unused bits, and what decoders skip, would let the same

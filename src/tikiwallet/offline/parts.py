@@ -17,6 +17,7 @@ from tikiwallet.offline.issuer import Issuer
 from tikiwallet.offline.limits import LimitTable
 from tikiwallet.offline.passes import Passes
 from tikiwallet.offline.revocations import RevocationLog
+from tikiwallet.offline.settling import Settling
 from tikiwallet.payments.approval import Approval
 from tikiwallet.wallets.wallets import Wallets
 
@@ -31,6 +32,7 @@ class Offline:
     limits: LimitTable
     revocations: RevocationLog
     departure: Departure
+    settling: Settling
 
     @classmethod
     def build(
@@ -71,4 +73,12 @@ class Offline:
             limits=limits,
             revocations=revocations,
             departure=Departure(passes, devices),
+            settling=Settling.build(
+                database,
+                ledger=ledger,
+                wallets=wallets,
+                issuer=issuer,
+                revocations=revocations,
+                now=now,
+            ),
         )

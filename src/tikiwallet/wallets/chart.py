@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     FEES = 3  # what people paid for services
     HOUSE = 4  # the house's own money: gifts, corrections
     CONVERSION = 5  # the house's position between currencies
+    GUARANTEE = 6  # the fund that pays for forged offline payments, up to its caps
 
 
 _TYPES: Final = {
@@ -41,6 +42,7 @@ _TYPES: Final = {
     Purpose.FEES: AccountType.FEE,
     Purpose.HOUSE: AccountType.HOUSE,
     Purpose.CONVERSION: AccountType.CLEARING,
+    Purpose.GUARANTEE: AccountType.HOUSE,
 }
 
 

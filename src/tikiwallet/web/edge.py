@@ -21,6 +21,8 @@ from tikiwallet.web.headers import CSP, INERT, Header
 from tikiwallet.web.metrics import Latencies
 
 BODY_MAX: Final = 65_536
+# A hundred payments with requests and receipts, in base64url.
+_LARGER: Final = {"/v1/offline/settlements": 262_144}
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NO_STORE: Final = (b"cache-control", b"no-store")
@@ -47,7 +49,8 @@ def announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 class Edge:
-    """Wraps an ASGI application. Bodies above `BODY_MAX` are refused, read or announced."""
+    """Wraps an ASGI application. Bodies above `BODY_MAX`, or what the address takes, are refused,
+    read or announced."""
 
     def __init__(
         self,
@@ -79,11 +82,12 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         length = announced_length(scope["headers"])
-        if length is not None and length > BODY_MAX:
+        most = _LARGER.get(scope["path"], BODY_MAX)
+        if length is not None and length > most:
             await answer.problem(BodyTooLarge())
             return
         if length is None:
-            receive = _bounded(receive)
+            receive = _bounded(receive, most)
         try:
             await self.app(scope, receive, answer.send)
         except Exception:
@@ -147,7 +151,7 @@ def _note_origin(scope: Scope, cookies: BrowserCookies) -> None:
     )
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """`receive` for a body whose length nobody announced: it may end too late."""
     read = 0
 
@@ -156,7 +160,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             read += len(message.get("body", b""))
-            if read > BODY_MAX:
+            if read > most:
                 raise HTTPException(413)
         return message
 

@@ -142,7 +142,7 @@ class MalformedJson(Problem):
 
 class BodyTooLarge(Problem):
     code = "body_too_large"
-    title = "The body is larger than 64 KiB"
+    title = "The body is larger than this address takes: 64 KiB, settlements 256"
 
 
 class MalformedRequest(Problem):

@@ -1,0 +1,96 @@
+"""Two messages that one key signed and never signs if its store is never set back: written down
+with their proof, the device frozen, its passes revoked.
+
+They prove that a key signed twice. Whether that was fraud or a phone restored from a backup is for
+a person to decide.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from tikiwallet.clock import from_us
+from tikiwallet.database.pool import AnyConnection
+from tikiwallet.offline.desk import Found, Owed, PayOf
+
+REASON: Final = "signed_twice"  # on the revocation list
+_PAYS = "SELECT pay_hash, pay FROM offline.claim WHERE pay_hash = ANY($1::bytea[])"
+_RECORD = """
+    INSERT INTO offline.conflict
+        (kind, pass, device, person, first_hash, second_hash, messages, found_at, keys)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+"""
+_FREEZE = """
+    UPDATE offline.device SET frozen_at = coalesce(frozen_at, $2) WHERE id = ANY($1::bigint[])
+"""
+_PASSES = "SELECT id FROM offline.pass WHERE device = ANY($1::bigint[]) AND hash IS NOT NULL"
+# Each claim once, whatever arrives again.
+_OWE = """
+    INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
+        amount, since, next_check_at)
+    SELECT $1, claim.payee, claim.payer, claim.payee_account, payer.wallet, claim.currency,
+        $2, $3, $3
+    FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
+    WHERE claim.pay_hash = $1
+    ON CONFLICT DO NOTHING
+"""
+
+
+class Revokes(Protocol):
+    """What a conflict needs of the revocation list."""
+
+    async def add(
+        self, connection: AnyConnection, passes: Sequence[bytes], reason: str, at: datetime
+    ) -> None:
+        """Put these passes on the list when the database transaction commits."""
+
+
+class HasKeys(Protocol):
+    """What a conflict needs of the issuer."""
+
+    def key_list(self) -> bytes:
+        """The KEYS message of now."""
+
+
+class Conflicts:
+    """Writes conflicts down."""
+
+    def __init__(self, revocations: Revokes, issuer: HasKeys) -> None:
+        self._revocations = revocations
+        self._issuer = issuer
+
+    async def record(self, connection: AnyConnection, found: Sequence[Found], now: int) -> None:
+        """Write `found` down, freeze the devices and revoke their passes, in the caller's database
+        transaction, which holds the passes locked and has the claims written."""
+        if not found:
+            return
+        at = from_us(now)
+        hashes = {part.hash for one in found for part in one.messages if isinstance(part, PayOf)}
+        rows = await connection.fetch(_PAYS, list(hashes))
+        pays = {row["pay_hash"]: row["pay"] for row in rows}
+        keys = self._issuer.key_list()
+        for kind, owner, first, second, messages in found:
+            await connection.execute(
+                _RECORD,
+                kind.value,
+                UUID(bytes=owner.id),
+                owner.device,
+                owner.person,
+                first,
+                second,
+                [pays[part.hash] if isinstance(part, PayOf) else part for part in messages],
+                at,
+                keys,
+            )
+        devices = sorted({one.owner.device for one in found})
+        await connection.execute(_FREEZE, devices, at)
+        rows = await connection.fetch(_PASSES, devices)
+        await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
+
+
+async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:
+    """What payees called off although they were paid for it becomes a debt to their payers."""
+    for one in owed:
+        if one.amount:
+            await connection.execute(_OWE, one.claim, one.amount, from_us(now))

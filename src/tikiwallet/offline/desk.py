@@ -1,0 +1,208 @@
+"""One upload on the table while its passes are locked: what is known goes in, each message is
+judged in the order brought, and what changes comes out. No I/O.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from tikiwallet.offline.claims import SECOND, CloseRead, KnownPass, PaymentRead, VoidRead
+from tikiwallet.offline.deciding import (
+    Closing,
+    Contradiction,
+    Reason,
+    Signed,
+    Standing,
+    State,
+    broken_rule,
+    denies,
+    denies_close,
+)
+from tikiwallet.offline.wire.messages import Void
+
+RequestKey: TypeAlias = tuple[bytes, bytes]  # the payee's pass and the request's id
+# Known payments of a pass beyond those that it may make, so that a key that signs without end does
+# not fill the table, nor slow others down; what a payee claims within the rules is always taken.
+_SPARE: Final = 100
+PAID: Final = frozenset({State.POSTING, State.OPEN, State.CREDITED, State.PARTIAL})
+
+
+@dataclass(slots=True)
+class Claim:
+    """A claim as far as deciding needs it. `reading` is there for those brought just now, `stored`
+    says that its row is; `owed` is what was paid or is being paid; `receipt` is there when the
+    payee signed for it."""
+
+    hash: bytes
+    payer_pass: bytes
+    request: RequestKey
+    state: State
+    reason: Reason | None = None
+    amount: int = 0
+    owed: int = 0
+    receipt: bytes | None = None
+    reading: PaymentRead | None = None
+    stored: bool = False
+
+
+class PayOf(NamedTuple):
+    """Stands for the bytes of a PAY that is known by its hash."""
+
+    hash: bytes
+
+
+class Found(NamedTuple):
+    """A contradiction: the pass whose key signed both, and the two hashes. `messages` are the
+    proof, in the order of `evidence.py`."""
+
+    kind: Contradiction
+    owner: KnownPass
+    first: bytes
+    second: bytes
+    messages: tuple[bytes | PayOf, ...]
+
+
+class Owed(NamedTuple):
+    """A payee called off what they were paid for: `amount` goes back to the payer."""
+
+    claim: bytes
+    payer_pass: bytes
+    payee_pass: bytes
+    amount: int
+
+
+@dataclass(slots=True)
+class Book:
+    """What is known of one locked pass, with its CLOSE if there is one."""
+
+    known: KnownPass
+    standing: Standing
+    close: bytes | None
+    settled_before: int = 0
+    closed_now: CloseRead | None = None
+
+
+@dataclass
+class Desk:
+    """`person` brings all of it, at `now` (microseconds). `books` hold the locked passes, `claims`
+    by hash what was known of them and of the requests in question, `voids` what was called off,
+    with the VOID; `used` which requests have been paid."""
+
+    person: int
+    now: int
+    books: Mapping[bytes, Book]
+    claims: dict[bytes, Claim]
+    voids: dict[RequestKey, bytes]
+    used: set[RequestKey]
+    changed: dict[bytes, Claim] = field(default_factory=dict)
+    called_off: list[VoidRead] = field(default_factory=list)
+    conflicts: list[Found] = field(default_factory=list)
+    crowded: set[bytes] = field(default_factory=set)
+    owed: list[Owed] = field(default_factory=list)
+
+    def payment(self, reading: PaymentRead) -> None:
+        """Judge a PAY, unless what is known of it decides already."""
+        payer, payee = (self.books[id] for id in reading.passes)
+        request = (payee.known.id, reading.invite.request_id)
+        claimed = reading.receipt is not None or payee.known.person == self.person
+        before = self.claims.get(reading.hash)
+        if before is not None and (before.state is not State.RECORDED or not claimed):
+            return
+        payment = reading.payment()
+        seconds = self.now // SECOND
+        wanted = claimed and broken_rule(payer.known.terms, payment, seconds) is None
+        if before is None and not wanted and payer.standing.is_crowded(_SPARE):
+            self.crowded.add(reading.hash)
+            return
+        verdict = payer.standing.judge(
+            payment,
+            seconds,
+            claimed=claimed,
+            used=request in self.used,
+            voided=request in self.voids,
+        )
+        claim = Claim(
+            reading.hash,
+            payer.known.id,
+            request,
+            verdict.state,
+            verdict.reason,
+            payment.signed.amount,
+            verdict.escrow,
+            None if reading.receipt is None else reading.receipt.raw,
+            reading,
+            before is not None and before.stored,
+        )
+        self.claims[claim.hash] = self.changed[claim.hash] = claim
+        if verdict.state in PAID:
+            self.used.add(request)
+        if verdict.conflict is not None:
+            kind, other = verdict.conflict
+            first = payer.close if kind is Contradiction.CLOSE else None
+            self._found(kind, payer, other, reading.hash, (first or PayOf(other), reading.pay.raw))
+        if request in self.voids and reading.receipt is not None:
+            void = Void.parse(self.voids[request])
+            proof = (void.raw, reading.invite.raw, reading.pay.raw, reading.receipt.raw)
+            self._found(Contradiction.VOID, payee, void.hash, reading.hash, proof)
+
+    def void(self, reading: VoidRead) -> None:
+        """Call a request off; what was paid for it is owed back."""
+        payee = self.books[reading.void.payee_pass]
+        request = (payee.known.id, reading.void.request_id)
+        if request in self.voids:
+            return
+        self.voids[request] = reading.void.raw
+        self.called_off.append(reading)
+        for claim in [claim for claim in self.claims.values() if claim.request == request]:
+            if claim.state is State.RECORDED:
+                claim.state, claim.reason = State.VOIDED, Reason.REQUEST_VOIDED
+                self.changed[claim.hash] = claim
+            elif claim.state in PAID:
+                self.owed.append(Owed(claim.hash, claim.payer_pass, payee.known.id, claim.owed))
+                if claim.receipt is not None:
+                    pay, receipt = PayOf(claim.hash), claim.receipt
+                    proof = (reading.void.raw, reading.invite.raw, pay, receipt)
+                    self._found(Contradiction.VOID, payee, reading.hash, claim.hash, proof)
+
+    def close(self, reading: CloseRead) -> None:
+        """End a pass; a payment that it denies is a contradiction."""
+        book = self.books[reading.close.pass_id]
+        closing = Closing(reading.hash, reading.close.sequence, reading.close.cumulative)
+        raw = reading.close.raw
+        if (earlier := book.standing.closing) is not None:
+            if denies_close(earlier, closing):
+                proof: tuple[bytes | PayOf, ...] = (book.close or b"", raw)
+                self._found(Contradiction.CLOSE, book, earlier.hash, closing.hash, proof)
+            return
+        for signed in book.standing.known.values():
+            if denies(closing, signed):
+                self._found(
+                    Contradiction.CLOSE, book, signed.hash, closing.hash, (PayOf(signed.hash), raw)
+                )
+                break
+        book.standing.closing, book.close, book.closed_now = closing, raw, reading
+
+    def books_changed(self) -> Iterable[Book]:
+        """Those passes of which more is settled now, or that were closed."""
+        return [
+            book
+            for book in self.books.values()
+            if book.closed_now is not None or book.standing.settled != book.settled_before
+        ]
+
+    def _found(
+        self,
+        kind: Contradiction,
+        owner: Book,
+        first: bytes,
+        second: bytes,
+        messages: tuple[bytes | PayOf, ...],
+    ) -> None:
+        self.conflicts.append(Found(kind, owner.known, first, second, messages))
+
+
+def signed_of(row: Any) -> Signed:
+    """What a claim's row says of its place in the chain."""
+    return Signed(
+        row["pay_hash"], row["previous"], row["sequence"], row["amount"], row["cumulative"]
+    )

@@ -1,0 +1,359 @@
+"""Intents of settlement become transactions, and outcomes follow; what broke off is taken up again.
+
+A claim that is `posting` has its shares decided and committed: the ledger posts them under an id
+that follows from the payment and the attempt, as often as it is asked. One that is `open` lacks
+money in escrow, since its payer's key signed twice: the payer's wallet pays, then, a day later, the
+guarantee fund; what these leave open is a debt.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from tikiwallet import ids, logs
+from tikiwallet.clock import from_us, now_us, to_us
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.ledger.port import Ledger
+from tikiwallet.ledger.transactions import Flag, Kind, Outcome, Result, Transaction
+from tikiwallet.ledger.transactions import Posting as Leg
+from tikiwallet.ledger.transactions import State as Account
+from tikiwallet.offline.deciding import Means, State, next_step
+from tikiwallet.offline.fund import Fund
+from tikiwallet.wallets.chart import Purpose, house_account
+
+SECOND: Final = 1_000_000
+TAKEN_UP_US: Final = 15 * SECOND  # after which a crash is taken for one
+_PAYEE_SHUT_US: Final = 3_600 * SECOND  # until a wallet that takes no money is tried again
+_ROUNDS: Final = 4  # escrow, wallet, fund, end
+_COLUMNS: Final = """
+    claim.pay_hash, claim.state, attempt, payer_pass, payer, payee, claim.amount, claim.currency,
+    paid_escrow, paid_wallet, paid_fund, taking_escrow, taking_wallet, taking_fund, contested_at,
+    payee_account, payer.escrow AS escrow_account, payer.wallet AS payer_wallet
+"""
+_TAKE: Final = f"""
+    UPDATE offline.claim SET next_check_at = $2 FROM offline.pass AS payer
+    WHERE payer.id = claim.payer_pass AND pay_hash = ANY($1::bytea[])
+        AND claim.next_check_at IS NOT NULL
+    RETURNING {_COLUMNS}
+"""  # noqa: S608
+_OPEN: Final = f"""
+    SELECT {_COLUMNS} FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
+    WHERE pay_hash = ANY($1::bytea[]) AND claim.state = ANY($2::text[])
+"""  # noqa: S608
+_DUE: Final = """
+    SELECT pay_hash FROM offline.claim WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+"""
+_LOCK: Final = """
+    SELECT pay_hash, attempt, EXISTS (
+        SELECT FROM offline.void
+        WHERE void.payee_pass = claim.payee_pass AND void.request_id = claim.request_id
+    ) AS voided
+    FROM offline.claim WHERE pay_hash = ANY($1::bytea[]) AND state = 'open'
+    ORDER BY pay_hash FOR UPDATE
+"""
+_POSTED: Final = """
+    UPDATE offline.claim AS claim SET
+        paid_escrow = paid_escrow + taking_escrow, paid_wallet = paid_wallet + taking_wallet,
+        paid_fund = paid_fund + taking_fund,
+        taking_escrow = 0, taking_wallet = 0, taking_fund = 0, attempt = claim.attempt + 1,
+        state = CASE WHEN done.rest = 0 THEN 'credited' ELSE 'open' END,
+        contested_at = CASE WHEN done.rest = 0 THEN contested_at
+            ELSE coalesce(contested_at, $4::timestamptz) END,
+        settled_at = done.at,
+        next_check_at = CASE WHEN done.rest = 0 THEN NULL ELSE $4::timestamptz END
+    FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $5::timestamptz[])
+        AS done (pay_hash, attempt, rest, at)
+    WHERE claim.pay_hash = done.pay_hash AND claim.attempt = done.attempt AND state = 'posting'
+"""
+_REFUSED: Final = """
+    UPDATE offline.claim SET taking_wallet = 0, taking_fund = 0, attempt = attempt + 1,
+        state = CASE WHEN taking_escrow > 0 THEN 'posting' ELSE 'open' END,
+        contested_at = CASE WHEN taking_wallet + taking_fund > 0
+            THEN coalesce(contested_at, $4) ELSE contested_at END,
+        next_check_at = $3
+    WHERE pay_hash = $1 AND attempt = $2 AND state = 'posting'
+"""
+_TAKING: Final = """
+    UPDATE offline.claim SET taking_wallet = $2, taking_fund = $3, state = 'posting',
+        next_check_at = $4
+    WHERE pay_hash = $1
+"""
+_OWE: Final = """
+    INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
+        amount, since, next_check_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+    ON CONFLICT (pay_hash, creditor) DO UPDATE SET
+        amount = excluded.amount, next_check_at = coalesce(debt.next_check_at, excluded.since)
+    WHERE excluded.amount > debt.amount
+"""
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A claim with what is being taken for it, and the ledger accounts of all sides."""
+
+    pay_hash: bytes
+    attempt: int
+    payer_pass: bytes
+    payer: int
+    payee: int
+    amount: int
+    paid: int
+    paid_fund: int
+    currency: int
+    escrow: int
+    wallet: int
+    fund: int
+    escrow_account: int | None
+    payer_wallet: int
+    payee_account: int
+    contested_at: int
+
+    @property
+    def id(self) -> bytes:
+        """Of the ledger's transaction."""
+        return ids.derived_id("settle", self.pay_hash, self.attempt)
+
+    @property
+    def rest(self) -> int:
+        """What is open once the present intent is paid."""
+        return self.amount - self.paid - self.escrow - self.wallet - self.fund
+
+    def command(self) -> Transaction:
+        """What the ledger is asked for: always the same for one attempt."""
+        shares = (
+            (self.escrow_account or 0, self.escrow),
+            (self.payer_wallet, self.wallet),
+            (house_account(Purpose.GUARANTEE, self.currency), self.fund),
+        )
+        legs = tuple(
+            Leg(account, self.payee_account, amount, self.currency)
+            for account, amount in shares
+            if amount
+        )
+        return Transaction(self.id, self.payee, kind=Kind.SETTLEMENT, postings=legs)
+
+
+class Posting:
+    """Carries decided claims out, and goes on with those that were cut short."""
+
+    def __init__(
+        self, database: Database, *, ledger: Ledger, fund: Fund, now: Callable[[], int] = now_us
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._fund = fund
+        self._now = now
+
+    async def carry_out(self, hashes: Sequence[bytes]) -> None:
+        """Everything that can be done now for claims that the caller has just decided."""
+        rows = await self._database.fetch(_OPEN, list(hashes), [State.POSTING, State.OPEN])
+        await self._go_on([_intent(row) for row in rows], rows)
+
+    async def recover_due(self, limit: int = 100) -> bool:
+        """Go on with claims that are due; whether there may be more at once. For the worker."""
+        now = self._now()
+        async with self._database.transaction() as connection:
+            due = [row["pay_hash"] for row in await connection.fetch(_DUE, from_us(now), limit)]
+            rows = await connection.fetch(_TAKE, due, from_us(now + TAKEN_UP_US)) if due else []
+        await self._go_on([_intent(row) for row in rows], rows)
+        return len(due) == limit
+
+    async def _go_on(self, intents: Sequence[Intent], rows: Sequence[Any]) -> None:
+        decided = [
+            intent
+            for intent, row in zip(intents, rows, strict=True)
+            if row["state"] == State.POSTING
+        ]
+        rest = [
+            intent for intent, row in zip(intents, rows, strict=True) if row["state"] == State.OPEN
+        ]
+        for _ in range(_ROUNDS):
+            if decided:
+                rest += await self._post(decided)
+            if not rest:
+                return
+            decided, rest = await self._step(rest), []
+
+    async def _post(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Ask the ledger, and record what it said; those that are open then."""
+        outcomes = await self._ledger.post_many([intent.command() for intent in intents])
+        posted: list[tuple[Intent, int]] = []
+        for intent, outcome in zip(intents, outcomes, strict=True):
+            match outcome.result:
+                case Result.POSTED:
+                    posted.append((intent, outcome.at))
+                case Result.OVERLOADED | Result.UNAVAILABLE:
+                    pass  # it stays decided, and is taken up again
+                case _:
+                    await self._refused(intent, outcome)
+        if posted:
+            await self._record(posted)
+        return [_paid(intent) for intent, _ in posted if intent.rest]
+
+    async def _record(self, posted: Sequence[tuple[Intent, int]]) -> None:
+        """What was taken is paid; what the fund has paid, the payer owes it."""
+        now = self._now()
+        insured = [intent for intent, _ in posted if intent.fund]
+        done = (
+            [intent.pay_hash for intent, _ in posted],
+            [intent.attempt for intent, _ in posted],
+            [intent.rest for intent, _ in posted],
+            from_us(now),
+            [from_us(at) for _, at in posted],
+        )
+        if not insured:
+            await self._database.execute(_POSTED, *done)
+            return
+        async with self._database.transaction() as connection:
+            await connection.execute(_POSTED, *done)
+            for intent in insured:
+                fund = house_account(Purpose.GUARANTEE, intent.currency)
+                owed = intent.paid_fund + intent.fund
+                await _owe(connection, intent, None, fund, owed, now)
+
+    async def _refused(self, intent: Intent, outcome: Outcome) -> None:
+        """The payer's wallet holds less by now, or the payee's takes nothing: nothing has moved.
+        The escrow's share stays set aside, and all is asked for anew under another id."""
+        now = self._now()
+        short = outcome.result == Result.INSUFFICIENT_FUNDS and intent.wallet + intent.fund > 0
+        _log.warning(
+            "a settlement was refused by the ledger",
+            result=Result(outcome.result).name.lower(),
+            transaction=intent.id.hex(),
+        )
+        again = now if short else now + _PAYEE_SHUT_US
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now)
+            )
+            await self._fund.give_back(connection, intent.pay_hash, intent.attempt)
+
+    async def _step(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Decide the next shares of open claims; those of which something is taken now."""
+        wallets = list({intent.payer_wallet for intent in intents})
+        states = dict(zip(wallets, await self._ledger.states(wallets), strict=True))
+        available = {wallet: _spendable(state) for wallet, state in states.items()}
+        holds = await self._fund.balances({intent.currency for intent in intents})
+        now = self._now()
+        taken: list[Intent | None] = []
+        async with self._database.transaction() as connection:
+            locked = await connection.fetch(_LOCK, [intent.pay_hash for intent in intents])
+            voided = {(row["pay_hash"], row["attempt"]): row["voided"] for row in locked}
+            # In the order of currencies, as each is a lock of the fund.
+            for intent in sorted(intents, key=lambda intent: intent.currency):
+                called_off = voided.get((intent.pay_hash, intent.attempt))
+                if called_off:  # by its payee: nothing more is paid, or owed
+                    await _end(connection, intent)
+                elif called_off is not None:
+                    taken.append(await self._decide(connection, intent, available, holds, now))
+        return [intent for intent in taken if intent is not None]
+
+    async def _decide(
+        self,
+        connection: AnyConnection,
+        intent: Intent,
+        available: dict[int, int],
+        holds: dict[int, int],
+        now: int,
+    ) -> Intent | None:
+        contested_at = intent.contested_at or now
+        room = await self._fund.room(connection, intent, holds[intent.currency], now)
+        means = Means(available[intent.payer_wallet], room, ids.made_at(intent.payee) // SECOND)
+        step = next_step(intent.rest, contested_at // SECOND, means, now // SECOND)
+        if not step.wallet + step.fund:
+            if step.wait_until is not None:
+                await _keep_open(connection, intent, step.wait_until)
+                return None
+            await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
+            await _end(connection, intent)
+            return None
+        available[intent.payer_wallet] -= step.wallet
+        if step.fund:
+            holds[intent.currency] -= step.fund
+            await self._fund.use(connection, intent, step.fund, now)
+        taken = replace(intent, wallet=step.wallet, fund=step.fund)
+        await connection.execute(
+            _TAKING, intent.pay_hash, step.wallet, step.fund, from_us(now + TAKEN_UP_US)
+        )
+        return taken
+
+
+async def _keep_open(connection: AnyConnection, intent: Intent, until: int) -> None:
+    await connection.execute(
+        "UPDATE offline.claim SET next_check_at = $2 WHERE pay_hash = $1",
+        intent.pay_hash,
+        from_us((until + 1) * SECOND),
+    )
+
+
+async def _end(connection: AnyConnection, intent: Intent) -> None:
+    await connection.execute(
+        "UPDATE offline.claim SET state = 'partial', next_check_at = NULL WHERE pay_hash = $1",
+        intent.pay_hash,
+    )
+
+
+def _paid(intent: Intent) -> Intent:
+    """The intent after it was posted: everything taken is paid."""
+    return replace(
+        intent,
+        attempt=intent.attempt + 1,
+        paid=intent.amount - intent.rest,
+        paid_fund=intent.paid_fund + intent.fund,
+        escrow=0,
+        wallet=0,
+        fund=0,
+    )
+
+
+async def _owe(
+    connection: AnyConnection,
+    intent: Intent,
+    creditor: int | None,
+    account: int,
+    amount: int,
+    now: int,
+) -> None:
+    await connection.execute(
+        _OWE,
+        intent.pay_hash,
+        intent.payer,
+        creditor,
+        intent.payer_wallet,
+        account,
+        intent.currency,
+        amount,
+        from_us(now),
+    )
+
+
+def _spendable(state: Account | None) -> int:
+    """What may be taken out of a wallet: nothing from one that is frozen or closed."""
+    if state is None or state.flags & (Flag.FROZEN | Flag.CLOSED):
+        return 0
+    return max(0, state.available)
+
+
+def _intent(row: Any) -> Intent:
+    contested_at = row["contested_at"]
+    return Intent(
+        pay_hash=row["pay_hash"],
+        attempt=row["attempt"],
+        payer_pass=row["payer_pass"].bytes,
+        payer=row["payer"],
+        payee=row["payee"],
+        amount=row["amount"],
+        paid=row["paid_escrow"] + row["paid_wallet"] + row["paid_fund"],
+        paid_fund=row["paid_fund"],
+        currency=row["currency"],
+        escrow=row["taking_escrow"],
+        wallet=row["taking_wallet"],
+        fund=row["taking_fund"],
+        escrow_account=row["escrow_account"],
+        payer_wallet=row["payer_wallet"],
+        payee_account=row["payee_account"],
+        contested_at=0 if contested_at is None else to_us(contested_at),
+    )

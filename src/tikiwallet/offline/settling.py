@@ -1,0 +1,73 @@
+"""The services of settlement, put together for whoever starts a process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from tikiwallet.clock import now_us
+from tikiwallet.database.pool import Database
+from tikiwallet.ledger.port import Ledger
+from tikiwallet.offline.claims import Checker, KnownPasses
+from tikiwallet.offline.conflicts import Conflicts, HasKeys, Revokes
+from tikiwallet.offline.debts import Debts
+from tikiwallet.offline.fund import Fund
+from tikiwallet.offline.history import History
+from tikiwallet.offline.posting import Posting
+from tikiwallet.offline.reports import Reports
+from tikiwallet.offline.returns import Returns
+from tikiwallet.offline.settlement import Settlement
+from tikiwallet.wallets.chart import Chart
+from tikiwallet.wallets.wallets import Wallets
+
+
+class IssuerFacts(HasKeys, Protocol):
+    """What settlement needs of the issuer."""
+
+    @property
+    def root(self) -> bytes:
+        """The root's public key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Everything that others use of settlement."""
+
+    settlement: Settlement
+    posting: Posting
+    returns: Returns
+    debts: Debts
+    fund: Fund
+    reports: Reports
+    history: History
+
+    @classmethod
+    def build(
+        cls,
+        database: Database,
+        *,
+        ledger: Ledger,
+        wallets: Wallets,
+        issuer: IssuerFacts,
+        revocations: Revokes,
+        now: Callable[[], int] = now_us,
+    ) -> Self:
+        """The parts, wired."""
+        fund = Fund(database, ledger, Chart(ledger))
+        posting = Posting(database, ledger=ledger, fund=fund, now=now)
+        settlement = Settlement(
+            database,
+            wallets=wallets,
+            checker=Checker(KnownPasses(database)),
+            posting=posting,
+            conflicts=Conflicts(revocations, issuer),
+            now=now,
+        )
+        return cls(
+            settlement=settlement,
+            posting=posting,
+            returns=Returns(database, ledger, now),
+            debts=Debts(database, ledger, now),
+            fund=fund,
+            reports=Reports(database, ledger, lambda: issuer.root, now),
+            history=History(database),
+        )
