@@ -5,10 +5,13 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Final
 
+from tikiwallet import logs
 from tikiwallet.terminal import headless, screen
 from tikiwallet.terminal.journal_file import JournalDamaged, JournalInUse
 
+LOG: Final = "terminal.log"
 _RECOVER = (
     "Nothing was changed. With --recover the damaged files are kept aside, and the terminal goes on"
     " with what can be read of them."
@@ -24,8 +27,12 @@ def default_folder() -> Path:
 def run(folder: Path | None, *, server: str | None, is_headless: bool, recover: bool) -> int:
     """Run until it is told to end; the exit code."""
     way = headless.run if is_headless else screen.run
+    place = folder or default_folder()
     try:
-        asyncio.run(way(folder or default_folder(), server=server, recover=recover))
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (place / LOG).open("a", encoding="utf-8") as log:  # the screen is for people
+            logs.configure("warning", log)
+            asyncio.run(way(place, server=server, recover=recover))
     except JournalDamaged as damaged:
         return _end(f"{damaged}. {_RECOVER}")
     except JournalInUse as in_use:

@@ -14,16 +14,19 @@ from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.till import Request
 from tikiwallet.terminal.discovery import Discovery, Peer, clean_name
+from tikiwallet.terminal.framed import Conversation
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.line import Line, LineBusy
-from tikiwallet.terminal.link import Certificate, Link, LinkLost, Listener
+from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
+from tikiwallet.terminal.phones import Phones
 from tikiwallet.terminal.server import Offline, Refused
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
 from tikiwallet.terminal.sync import Sync
 
 NAMELESS: Final = "New terminal"
 _SYNC_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 5.0
 _DONE: Final = frozenset({View.ACCEPTED, View.VOIDED, View.CLOSED})
 
 
@@ -52,6 +55,7 @@ class Terminal:
         )
         self._machines = Machines(journal, send=self._line.send, shown=self._shown)
         self._sync = Sync(journal, self._machines, server)
+        self._phones = Phones(self)
         self._sync_soon = asyncio.Event()
         self._listener: Listener | None = None
         self._discovery: Discovery | None = None
@@ -76,9 +80,10 @@ class Terminal:
 
     async def _start(self) -> None:
         doubtful = await self._machines.start()
-        self._listener = Listener(self._certificate, self._rung)
+        self._listener = Listener(self._certificate, self.meet)
         self._announce()
         self._tasks.append(asyncio.create_task(self._keep_in_sync()))
+        self._tasks.append(asyncio.create_task(self._guarded(self._keep_open_for_phones())))
         self._tell("started", **self.status())
         if doubtful:
             self._tell("doubtful", text=f"{doubtful}. It has to sync before it pays.")
@@ -101,6 +106,7 @@ class Terminal:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._line.hang_up()
+        await self._phones.close()
         if self._discovery:
             await self._discovery.close()
         if self._listener:
@@ -129,6 +135,7 @@ class Terminal:
             "server": self._sync.url,
             "line": self._line_facts(),
             "peers": self._peer_facts(),
+            "phones": self._phones.text,
             "pass": pass_facts(own, self._machines.payer) if own else None,
             "to_upload": len(self._machines.outbox.items),
         }
@@ -255,6 +262,12 @@ class Terminal:
                     await self._sync_soon.wait()
             self._sync_soon.clear()
 
+    async def _keep_open_for_phones(self) -> None:
+        while True:
+            if await self._phones.look(self._sync.url):
+                self._tell("phones", address=self._phones.text)
+            await asyncio.sleep(_LOOK_SECONDS)
+
     # What happens.
 
     def _peers_changed(self, _peers: dict[str, Peer]) -> None:
@@ -263,10 +276,11 @@ class Terminal:
     def _line_changed(self, words: str) -> None:
         self._tell("line", **self._line_facts(), **({"text": words} if words else {}))
 
-    async def _rung(self, link: Link) -> None:
+    async def meet(self, conversation: Conversation) -> None:
+        """Somebody calls: another terminal, or a phone."""
         if self._line.phase.value == "idle":
             self._with = ""
-        await self._guarded(self._line.take(link))
+        await self._guarded(self._line.take(conversation))
 
     async def _line_opened(self) -> None:
         await self._machines.greet()

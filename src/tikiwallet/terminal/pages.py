@@ -3,9 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import segno
+
 from tikiwallet.terminal.showing import Facts
 
 _FINAL: Final = frozenset({"accepted", "voided", "closed", "settled", "returned", "conflict"})
+_HALVES: Final = {
+    (False, False): " ",
+    (True, False): "▀",
+    (False, True): "▄",
+    (True, True): "█",
+}
 _OVER: Final = {
     "accepted": "Accepted",
     "voided": "Called off",
@@ -57,6 +65,7 @@ class Model:
     wanted: str = ""
     notice: str = ""
     receipts: list[Facts] = field(default_factory=list)
+    phones: str = ""
 
     def hear(self, event: str, facts: Facts) -> None:
         """Take in an event of the terminal."""
@@ -69,6 +78,10 @@ class Model:
                 self.peers = facts["peers"]
             case "line":
                 self.line = facts
+                if facts["phase"] == "comparing":
+                    self.wanted = ""  # somebody calls
+            case "phones":
+                self.phones = facts["address"]
             case "code_wanted":
                 self.wanted = "code"
             case "show":
@@ -135,6 +148,7 @@ def _near(model: Model) -> Page:
         text if calls else "",
         actions=(
             *calls,
+            *([Action("phones", "Let a phone in")] if model.phones else []),
             Action("receipts", "Receipts"),
             Action("service", "Service: sign in, load, sync"),
             Action("quit", "End"),
@@ -279,6 +293,22 @@ def _receipts(model: Model) -> Page:
     return Page("receipts", "Receipts", text, actions=tuple(actions))
 
 
+def _phones(model: Model) -> Page:
+    code = qr_code(model.phones) if model.phones else "There is no network that phones can reach."
+    return Page("phones", "A phone's camera opens this", code, actions=(Action("back", "Back"),))
+
+
+def qr_code(text: str) -> str:
+    """A QR code as text, two rows of it a line; to be shown black on white."""
+    rows = [list(row) for row in segno.make(text, micro=False, error="l").matrix_iter(border=2)]
+    rows += [[0] * len(rows[0])] * (len(rows) % 2)
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    return "\n".join(
+        "".join(_HALVES[bool(up), bool(down)] for up, down in zip(*pair, strict=True))
+        for pair in pairs
+    )
+
+
 _WANTED: Final = {
     "ask_form": _ask,
     "service": _service,
@@ -286,4 +316,5 @@ _WANTED: Final = {
     "code": _code,
     "load_form": _load,
     "receipts": _receipts,
+    "phones": _phones,
 }

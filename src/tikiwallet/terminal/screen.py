@@ -19,7 +19,7 @@ from tikiwallet.terminal.amounts import read_amount
 from tikiwallet.terminal.device import CannotDo, Terminal
 from tikiwallet.terminal.pages import Action, Model, Page, page_of, summary
 
-_TURNS: Final = frozenset({"ask_form", "service", "sign_in_form", "load_form"})
+_TURNS: Final = frozenset({"ask_form", "service", "sign_in_form", "load_form", "phones"})
 
 
 class TerminalApp(App[None]):
@@ -37,6 +37,7 @@ class TerminalApp(App[None]):
     #title { text-style: bold; padding: 1 0; }
     #title.digits { text-align: center; padding: 2 0; text-style: bold reverse; }
     #text { padding: 0 0 1 0; }
+    #text.code { background: white; color: black; width: auto; padding: 0; }
     #notice { color: $warning; text-style: bold; padding: 0 0 1 0; }
     #fields { height: auto; }
     #actions { height: auto; max-height: 16; }
@@ -100,7 +101,9 @@ class TerminalApp(App[None]):
         title = self.query_one("#title", Static)
         title.update(page.title)
         title.set_class(page.name in ("compare", "waiting"), "digits")
-        self.query_one("#text", Static).update(page.text)
+        text = self.query_one("#text", Static)
+        text.update(page.text)
+        text.set_class(page.name == "phones", "code")
         self.query_one("#notice", Static).update(self._model.notice)
         if page.fields != before.fields or page.name != before.name:
             await self._lay_fields(page)
