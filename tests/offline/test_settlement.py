@@ -1,6 +1,7 @@
 """Settlement over a real ledger: either side first, again, at once, after forks and crashes."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -454,3 +455,59 @@ async def test_a_payee_whose_wallet_takes_nothing_is_paid_when_it_does(world: Wo
     await later(world, 3_700)
     assert await world.holds(shop) == 100
     await world.check_conserved()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_comes_in_whatever_order_nothing_is_lost(world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    await world.fill_fund(1_500)
+    shops = [await world.phone(0) for _ in range(3)]
+    honest = await world.phone(3_000)
+    forked = [await world.phone(2_000, wallet_holds=chance.randrange(1_500)) for _ in range(2)]
+    uploads: list[tuple[Phone, Brought]] = []
+    good: list[Pay] = []
+    for payer in (honest, *forked, *(one.clone() for one in forked)):
+        for _ in range(chance.randrange(2, 6)):
+            shop = chance.choice(shops)
+            invite = shop.invite(chance.randrange(1, 600))
+            pay = payer.pay(invite)
+            match chance.randrange(6) if payer is not honest else 6:
+                case 0:
+                    uploads.append((shop, void_item(invite, shop.void(invite))))
+                    uploads.append((payer, item(invite, pay)))
+                case 1:
+                    uploads.append((payer, item(invite, pay)))
+                case _:
+                    uploads.append((shop, item(invite, pay)))
+                    uploads.append((payer, item(invite, pay, shop.receipt(pay))))
+                    good.append(pay)
+        if chance.random() < 0.5:
+            uploads.append((payer, close_item(payer.close())))
+    uploads += chance.sample(uploads, len(uploads) // 2)
+    chance.shuffle(uploads)
+    for start in range(0, len(uploads), 5):
+        part = uploads[start : start + 5]
+        await asyncio.gather(*(settle(world, phone, one) for phone, one in part))
+    await later(world, 1)
+    await world.check_conserved()
+    await later(world, DAY + 10)
+    await later(world, PASS_SECONDS + CLAIM_SECONDS)
+    await later(world, 3_700)
+    await world.check_conserved()
+    assert not await frozen(world, honest)
+    for pay in good:
+        claim = await world.claim(pay)
+        if pay.cumulative > pay.payer.amount:  # its payee could have seen that
+            assert claim["reason"] == "over_pass"
+            continue
+        owed = await world.stack.database.fetchval(
+            "SELECT coalesce(sum(amount), 0) FROM offline.debt"
+            " WHERE pay_hash = $1 AND creditor IS NOT NULL",
+            pay.hash,
+        )
+        paid = sum(int(str(claim[f"paid_{part}"])) for part in ("escrow", "wallet", "fund"))
+        # Whoever kept the rules has all of it, or a debt over the rest.
+        assert paid + owed == pay.amount
+        assert pay.payer.id != honest.pass_.id or paid == pay.amount
+    for payer in (honest, *forked):
+        assert await world.escrow_of(payer) == 0
