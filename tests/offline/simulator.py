@@ -57,7 +57,7 @@ _LONGEST: Final = 40  # steps of one meeting
 
 @dataclass
 class Saved:
-    """What survives a crash: the state, and apart from it the highest sequence used."""
+    """What survives a crash: the state, and apart from it the purse's mark."""
 
     state: bytes
     mark: int | None
@@ -181,11 +181,11 @@ class Device(Generic[S]):
         self.happens(lambda now: Restarted(now, mark))
 
     def _save(self) -> None:
-        mark = self.saved[-1].mark or 0 if self.saved else 0
-        if isinstance(self.state, Payer):
-            purse = self.state.purse
-            mark = max(mark, purse.tip.sequence + bool(purse.close))
-        self.saved.append(Saved(written(self.state), mark))
+        self.saved.append(Saved(written(self.state), _mark_of(self.state)))
+
+
+def _mark_of(state: Payer | Payee) -> int | None:
+    return state.purse.mark if isinstance(state, Payer) else 0
 
 
 def _signed(hash: bytes, signature: bytes, now: int) -> Signed:

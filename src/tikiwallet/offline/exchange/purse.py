@@ -92,6 +92,12 @@ class Purse:
         """How many payments its chain has."""
         return self.tip.sequence - self.holder.start_sequence + 1
 
+    @property
+    def mark(self) -> int | None:
+        """The highest sequence used, to be kept apart from the store and told in `Restarted`. None
+        when it is lost: then a later mark must not pretend to know it."""
+        return None if self.doubt is Doubt.LOST else max(self._last_signed, self.seen)
+
     def payment(self, hash: bytes) -> Payment | None:
         """The one with this hash."""
         return next((one for one in self.payments if one.hash == hash), None)
@@ -170,7 +176,7 @@ class Purse:
         knows more or other than should be, this store went back further than anybody can tell."""
         if self.doubt is Doubt.LOST:
             return self
-        if self._contradicts(tip) or tip.sequence > max(self._last_signed, self.seen):
+        if self._contradicts(tip) or tip.sequence > (self.mark or 0):
             return self.lost()
         if self.doubt is Doubt.BEHIND and tip.sequence == self.seen:
             return replace(self, tip=tip, doubt=Doubt.NONE, seen=0)
