@@ -1,5 +1,6 @@
-"""A terminal and a running service: signing in, a pass, what the issuer says."""
+"""A terminal and a running service: signing in, a pass, what the issuer says, settling."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from tests.faults.installation import Installation
 from tests.faults.wire import Line
 from tests.servers import free_port, run_apart
 from tests.terminal.devices import Device, device
+from tests.terminal.shops import Shop, paid
 
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Pass
 from tikiwallet.terminal.journal import Change, Journal, Shelf
+from tikiwallet.terminal.sync import Sync
 
 
 @dataclass
@@ -136,3 +139,25 @@ async def test_another_root_is_refused(town: Town, tmp_path: Path) -> None:
     with device(tmp_path) as one:
         one.expect("started")
         assert "another root key" in refused(one, "sync")
+
+
+async def test_payments_settle_whoever_uploads(town: Town, tmp_path: Path) -> None:
+    people = town.people
+    shops = [Shop(tmp_path / one.username, one.phone, time.time) for one in people]
+    syncs = [Sync(shop.journal, shop.machines, town.url) for shop in shops]
+    for sync, person in zip(syncs, people, strict=True):
+        await sync.sign_in(person.phone, f"long enough {person.username}")
+        await sync.load(1_000, "SGD", None)
+    before = [await available(town, person) for person in people]
+    await paid(shops[0], shops[1], 400)
+    await paid(shops[1], shops[0], 100)
+    assert await syncs[0].run() == []
+    assert await syncs[1].run() == []
+    assert await syncs[0].run() == []
+    after = [await available(town, person) for person in people]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [400, 100]
+    assert {deal.state for deal in shops[0].machines.deals()} == {"credited", "settled"}
+    assert {deal.state for deal in shops[1].machines.deals()} == {"credited", "settled"}
+    assert not shops[0].machines.outbox.items
+    for shop in shops:
+        shop.journal.close()
