@@ -160,7 +160,9 @@ def test_what_is_a_terminals_address(phone: Page, text: str, place: object) -> N
     assert phone.evaluate(script, text) == place
 
 
-@pytest.mark.parametrize("host", ["8.8.8.8", "172.32.0.1", "[2001:db8::1]", "134744072"])
+@pytest.mark.parametrize(
+    "host", ["8.8.8.8", "172.32.0.1", "[2001:db8::1]", "134744072", "1.2.3.4.5", "[1:2]"]
+)
 def test_nothing_outside_the_local_network_is_reached(phone: Page, host: str) -> None:
     assert pay(phone, f"https://w.example/nearby#{host}:443/{'A' * 43}") == {"reason": "elsewhere"}
 

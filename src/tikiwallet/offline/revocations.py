@@ -67,9 +67,8 @@ class RevocationLog:
         at = clock.from_us(self._now())
         newest = await self.epoch()
         since = epoch if epoch <= newest else 0
-        rows = await self._database.fetch(_PAGE, since, newest, at, REVOKED_MOST + 1)
-        more = len(rows) > REVOKED_MOST
-        rows = rows[:REVOKED_MOST]
+        rows = await self._database.fetch(_PAGE, since, newest, at, REVOKED_MOST)
+        more = len(rows) == REVOKED_MOST  # devices take no full list for the whole of it
         upto = rows[-1]["epoch"] if more else newest
         message = Revocations(
             epoch=upto,

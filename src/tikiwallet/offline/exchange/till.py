@@ -26,7 +26,9 @@ class Stage(StrEnum):
     VOIDED = "voided"
 
 
-FINAL: Final = frozenset({Stage.CREDITED, Stage.PARTIAL, Stage.REJECTED, Stage.VOIDED})
+_GOES: Final = frozenset(
+    {Stage.INVITING, Stage.CREDITED, Stage.PARTIAL, Stage.REJECTED, Stage.VOIDED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,12 @@ class Till:
         return self if taken in self.taken else replace(self, taken=(*self.taken, taken))
 
     def tidied(self, now: int) -> "Till":
-        """Without what no message can concern any more: payments of expired passes, and finished
-        requests older than `KEPT`."""
+        """Without what no message can concern any more: payments of expired passes, and requests
+        older than `KEPT` that are finished or that nobody paid."""
         return replace(
             self,
             requests=tuple(
-                one for one in self.requests if one.stage not in FINAL or one.made_at + KEPT > now
+                one for one in self.requests if one.stage not in _GOES or one.made_at + KEPT > now
             ),
             taken=tuple(one for one in self.taken if one.until > now),
         )

@@ -56,11 +56,20 @@ function isNearby(host) {
   return /^\[(::1|f[cd][0-9a-f]{2}:[0-9a-f:]+|fe[89ab][0-9a-f]:[0-9a-f:]+)\]$/.test(host);
 }
 
+/** @param {string} text */
+function addressOf(text) {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}
+
 /** @param {Place} place */
 async function open({ host, port, hash }) {
-  const url = new URL(`https://${host}:${port}${PATH}`);
+  const url = addressOf(`https://${host}:${port}${PATH}`);
   // As the browser reads it, not as it was written: 0x7f.1 is an address too.
-  if (!isNearby(url.hostname)) return finish("elsewhere");
+  if (!url || !isNearby(url.hostname)) return finish("elsewhere");
   if (!("WebTransport" in self)) return finish("unsupported");
   const late = setTimeout(() => finish("unreachable"), OPEN_MS);
   try {

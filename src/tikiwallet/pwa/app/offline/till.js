@@ -35,7 +35,7 @@ import { NONE, sameBytes } from "./cbor.js";
 
 const KEPT = 30 * 86_400; // seconds; what the server may ask for again after a restored backup
 /** @type {ReadonlySet<Stage>} */
-const FINAL = new Set(["credited", "partial", "rejected", "voided"]);
+const GOES = new Set(["inviting", "credited", "partial", "rejected", "voided"]);
 
 /** @param {Bytes} own a pass @returns {Till} */
 export const tillOf = (own) => ({ own, requests: [], taken: [] });
@@ -94,10 +94,11 @@ const isSame = (one, other) =>
 
 /**
  * @param {Till} till @param {number} now
- * @returns {Till} without what no message can concern any more: payments of expired passes, and old finished requests
+ * @returns {Till} without what no message can concern any more: payments of expired passes, and old requests that are
+ * finished or that nobody paid
  */
 export const tidied = (till, now) => ({
   ...till,
-  requests: till.requests.filter((one) => !FINAL.has(one.stage) || one.madeAt + KEPT > now),
+  requests: till.requests.filter((one) => !GOES.has(one.stage) || one.madeAt + KEPT > now),
   taken: till.taken.filter((one) => one.until > now),
 });
