@@ -7,19 +7,22 @@ from typing import Any, Final
 from uuid import uuid4
 
 from playwright.sync_api import Page
-from tests.app.people import People, Somebody
+from tests.app.other_phone import OtherPhone, shown_by
+from tests.app.people import PIN, People, Somebody
 
 Act = Callable[[Page], None]
 
 
 @dataclass(frozen=True)
 class Cast:
-    """The people that the screens are about: one with a history, one who is new."""
+    """The people that the screens are about: one with a history, one who is new; and the phone of
+    somebody near by."""
 
     main: Somebody
     fresh: Somebody
     payment: str
     group: str
+    near: OtherPhone
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def stage(people: People, suffix: str = "") -> Cast:
     payment = main.pay(wallet, f"@{others['arjun.rao'].username}", 4_250, "Dinner at Maxwell")
     others["arjun.rao"].pay(wallets["arjun.rao"], to, 1_800, "Taxi share")
     fresh = people.sign_up(f"new.{uuid4().hex[:6]}")
-    return Cast(main, fresh, payment, group)
+    return Cast(main, fresh, payment, group, OtherPhone(others["arjun.rao"], 2_000))
 
 
 # -- what is done on a screen before it is looked at
@@ -147,7 +150,15 @@ def _wrong_pin(page: Page) -> None:
 
 def shots(cast: Cast, suffix: str = "") -> list[Shot]:
     """All of them, in the order of a visit. `suffix` is that of `stage`."""
-    return [*_entry(), *_home(), *_pay(suffix), *_money(), *_history(cast), *_account()]
+    return [
+        *_entry(),
+        *_home(),
+        *_pay(suffix),
+        *_money(),
+        *_history(cast),
+        *_offline(cast),
+        *_account(),
+    ]
 
 
 def _entry() -> list[Shot]:
@@ -231,6 +242,81 @@ def _history(cast: Cast) -> list[Shot]:
         Shot("payment", payment, ".ticket", wide=True),
         Shot("payment-several", f"/payments/{cast.group}", ".ticket"),
         Shot("payment-proof", payment, ".ticket", act=proof),
+    ]
+
+
+def _pin(page: Page) -> None:
+    page.locator(".pin").wait_for()
+    page.keyboard.type(PIN)
+
+
+def _set_aside(page: Page) -> None:
+    """Twenty dollars, unless that was done on this phone before."""
+    page.goto("/offline")
+    page.locator(".off-pass, .off-steps").first.wait_for()
+    if page.locator(".off-pass").count() == 0:
+        page.goto("/offline/ready")
+        page.locator(".amount-box input").fill("20")
+        page.locator(".screen-end .button").click()
+        _pin(page)
+        page.locator(".off-pass").wait_for()
+
+
+def _open(path: str) -> Act:
+    """A screen for which money has to be set aside."""
+
+    def act(page: Page) -> None:
+        _set_aside(page)
+        page.goto(path)
+
+    return act
+
+
+def _offline(cast: Cast) -> list[Shot]:
+    near, number, end = cast.near, "input[type=tel]", ".screen-end .button"
+    typed = _type(number, near.who.phone)
+
+    def scan(page: Page) -> None:
+        page.locator("input[type=file]").wait_for()
+        near.ask(page, 250, "Kopi")
+        page.locator(number).wait_for()
+
+    def scan_receipt(page: Page) -> None:
+        payment = shown_by(page)
+        page.locator(end).first.click()
+        near.take(page, payment)
+        page.locator(".outcome-title").wait_for()
+
+    def scan_payment(page: Page) -> None:
+        request = shown_by(page)
+        page.locator(end).first.click()
+        near.pay(page, request)
+        page.locator(".off-accepted").wait_for()
+
+    pay = _then(_open("/offline/pay"), _wait("input[type=file]"))
+    reviewed = _then(pay, scan, typed, _click(end), _wait(".confirm"))
+    signed = _then(reviewed, _click(end), _pin, _wait("svg.qr"))
+    form = _then(_open("/offline/receive"), typed, _type(".amount-box input", "3.50"))
+    asked = _then(form, _click(end), _pin, _wait("svg.qr"))
+    ready, bar = _type(".amount-box input", "20"), _HEADING
+    devices = _then(_open("/offline/devices"), _wait(".off-device"))
+    return [
+        Shot("offline-new", "/offline", ".off-steps", "fresh"),
+        Shot("offline-ready", "/offline/ready", ".amount-box", act=ready),
+        Shot("offline-scan", "/", bar, act=pay),
+        Shot("offline-number", "/", bar, act=_then(pay, scan)),
+        Shot("offline-confirm", "/", bar, act=reviewed),
+        Shot("offline-pin", "/", bar, act=_then(reviewed, _click(end), _wait(".pin"))),
+        Shot("offline-code", "/", bar, act=signed),
+        Shot("offline-gone", "/", bar, act=_then(signed, _sheet(f"{end} >> nth=1"))),
+        Shot("offline-accepted", "/", bar, act=_then(signed, scan_receipt)),
+        Shot("offline-receive", "/", bar, act=form),
+        Shot("offline-request", "/", bar, act=asked),
+        Shot("offline-receipt", "/", bar, act=_then(asked, scan_payment)),
+        Shot("offline", "/", bar, act=_then(_open("/offline"), _wait(".off-pass")), wide=True),
+        Shot("offline-devices", "/", bar, act=devices),
+        Shot("offline-lost", "/", bar, act=_then(devices, _sheet(".off-device .button >> nth=1"))),
+        Shot("offline-home", "/", ".balance-link"),
     ]
 
 

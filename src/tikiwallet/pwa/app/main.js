@@ -18,6 +18,12 @@ function otherwise(address) {
   return address === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(address)}`;
 }
 
+/** What was signed without a network is handed in as soon as there is one, whatever is on the screen. */
+function takeUpOffline() {
+  const isUsed = readNote(`offline.${readNote("person")}`) !== null;
+  if (isUsed) void import("./offline/meeting.js").then((meeting) => meeting.start()).catch(asProblem);
+}
+
 async function start() {
   followPreferences();
   await Promise.all([
@@ -32,13 +38,12 @@ async function start() {
   let was = signedIn.value;
   signedIn.subscribe((is) => {
     if (is !== was) revisit();
+    if (is) takeUpOffline();
     was = is;
   });
   if (was) loadMe().catch(asProblem);
   addEventListener("pageshow", (event) => event.persisted && void findSession());
   await startUpdates();
-  // What was signed without a network is handed in as soon as there is one, whatever is on the screen.
-  if (signedIn.value && readNote("offline.parts") !== null) void import("./offline/meeting.js").then(({ start }) => start());
 }
 
 void start();

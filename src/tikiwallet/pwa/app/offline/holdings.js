@@ -3,7 +3,7 @@ import { keepNote } from "../core/preferences.js";
 import { asProblem } from "../core/problems.js";
 import { me, signedIn } from "../core/session.js";
 import { signal, useEffect } from "../core/ui.js";
-import { NONE } from "./cbor.js";
+import { item as itemOf } from "./effects.js";
 import { textsOf } from "./frames.js";
 import { condition, now, readAll, readFact } from "./journal.js";
 import { parse } from "./messages.js";
@@ -156,7 +156,8 @@ const LATE = 3_600;
 const codeOf = async (message) => (await textsOf(message))[0] ?? "";
 
 /** @param {Omit<import("./effects.js").Item, "close">} of a payment or a request */
-const item = ({ invite, pay, receipt, void: off }) => ({ invite, pay, receipt, void: off, close: NONE });
+const item = ({ invite, pay, receipt, void: off }) =>
+  off.length ? itemOf({ invite, void: off }) : itemOf({ invite, pay, receipt });
 
 /** @param {Omit<Exchange, "waits" | "isOver">} one @returns {Exchange} */
 const finish = (one) => ({

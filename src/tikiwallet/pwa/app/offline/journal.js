@@ -89,6 +89,11 @@ export async function write(...writes) {
   keepNote(markOf(mine), mark);
 }
 
+/** @param {Store} store @param {string} id of a row that nothing can concern any more */
+export async function forget(store, id) {
+  await done((await database()).transaction(store, "readwrite").objectStore(store).delete([person(), id]));
+}
+
 /** @param {Store} store @param {Row} row */
 async function readBack(store, row) {
   const kept = await read(store, row.id);

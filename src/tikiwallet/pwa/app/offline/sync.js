@@ -9,7 +9,7 @@ import { refreshMoney } from "../money/wallets.js";
 import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
 import { hexOf, refresh } from "./holdings.js";
-import { begin, keepFact, read, readAll, readFact, write } from "./journal.js";
+import { begin, forget, keepFact, now, read, readAll, readFact, write } from "./journal.js";
 import { parse } from "./messages.js";
 import { tell } from "./meeting.js";
 
@@ -24,6 +24,7 @@ export const syncing = signal(
 
 /** What the service says otherwise than the machines. @type {Record<string, string>} */
 const OUTCOMES = { settling: "recorded" };
+const KEPT = 30 * 86_400; // seconds in which a service that was restored may ask again
 const AT_ONCE = 100; // items the service takes in one upload
 let isFollowing = false;
 /** @type {Promise<void> | undefined} */
@@ -53,6 +54,7 @@ async function run() {
     const machines = await all();
     await learn(machines);
     if (await handIn(machines)) await refreshMoney();
+    await tidy();
     syncing.value = { busy: false, problem: null };
   } catch (error) {
     syncing.value = { busy: false, problem: asProblem(error) };
@@ -67,6 +69,12 @@ async function all() {
     ...passes.map(({ id }) => ({ side: /** @type {Side} */ ("payer"), id })),
     ...tills.map(({ id }) => ({ side: /** @type {Side} */ ("payee"), id })),
   ];
+}
+
+/** Forgets passes of which the service asks nothing any more. */
+async function tidy() {
+  const old = (await now()) - KEPT;
+  for (const { id, claimUntil } of await readAll("passes")) if (claimUntil < old) await forget("passes", id);
 }
 
 /** @param {Machine[]} machines are told the issuer's newest keys and lists */
@@ -115,7 +123,8 @@ const written = (item) =>
 
 /** @param {import("./holdings.js").Exchange[]} exchanges saves them as a file that anybody can hand in */
 export function saveAll(exchanges) {
-  const file = new Blob([JSON.stringify({ items: exchanges.map(({ item }) => written(item)) })], { type: "application/json" });
+  const items = exchanges.filter(({ item }) => item.pay.length + item.void.length).map(({ item }) => written(item));
+  const file = new Blob([JSON.stringify({ items })], { type: "application/json" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = `tikiwallet-offline-${new Date().toISOString().slice(0, 10)}.json`;

@@ -1,0 +1,376 @@
+"""Money without a network: two phones that are both offline pay each other by showing codes.
+
+The camera of each is a canvas that is shown what the other screen shows, slightly turned and on a
+grey ground; the app's own reader finds the code in its pixels.
+"""
+
+import base64
+import json
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.app.conftest import OpenPage, add_fingerprint_reader
+from tests.app.people import PIN, People, Somebody
+from tests.app.test_offline import installed
+from tests.app.words import shown
+
+_CAMERA: Final = """() => {
+  const canvas = document.createElement("canvas");
+  canvas.width = 1280;
+  canvas.height = 720;
+  const context = canvas.getContext("2d");
+  let picture = null;
+  setInterval(() => {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = "#8a8f8c";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (!picture) return;
+    context.translate(canvas.width / 2, canvas.height / 2);
+    context.rotate(0.05);
+    context.drawImage(picture, -320, -320, 640, 640);
+  }, 40);
+  window.lookAt = async (data) => {
+    const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+    picture = data && (await createImageBitmap(new Blob([bytes], { type: "image/png" })));
+  };
+  navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(25);
+}"""
+MOST: Final = 6.0  # seconds from "pay" until both sides show that it is accepted
+
+
+@dataclass
+class Phone:
+    """One person's phone."""
+
+    who: Somebody
+    page: Page
+
+    def get_ready(self, amount: str | None) -> None:
+        """Set money aside, or only be paid."""
+        self.page.goto("/offline/ready")
+        if amount is None:
+            self.page.get_by_role("button", name="Only be paid").click()
+        else:
+            self.page.get_by_label("Amount").fill(amount)
+            self.page.get_by_role("button", name=shown(f"Set S${amount} aside")).click()
+        self.enter_pin()
+        expect(self.page.get_by_role("heading", name="Offline money")).to_be_visible()
+        installed(self.page)
+
+    def enter_pin(self, pin: str = PIN) -> None:
+        """On the keys of the screen."""
+        self.page.get_by_role("group", name="Enter your PIN").wait_for()
+        for digit in pin:
+            self.page.get_by_role("button", name=digit, exact=True).click()
+
+    def look_at(self, other: "Phone") -> None:
+        """Hold the camera before the code on the other phone's screen."""
+        other.page.locator("svg.qr").wait_for()
+        self.see(other.page.locator("svg.qr").screenshot())
+
+    def see(self, picture: bytes) -> None:
+        """Hold the camera before a picture."""
+        self.page.evaluate("(data) => window.lookAt(data)", base64.b64encode(picture).decode())
+
+    def ask(self, payer: "Phone", amount: str, memo: str = "") -> None:
+        """Show a request for `amount`."""
+        self.page.goto("/offline/receive")
+        self._type_number(payer.who.phone)
+        self.page.get_by_label("Amount").fill(amount)
+        if memo:
+            self.page.get_by_label("Message").fill(memo)
+        self.page.get_by_role("button", name="Show the code").click()
+        self.enter_pin()
+        self.page.locator("svg.qr").wait_for()
+
+    def review(self, payee: "Phone") -> None:
+        """Scan the request and type whose it is."""
+        self.page.goto("/offline/pay")
+        self.look_at(payee)
+        self._type_number(payee.who.phone)
+        self.page.get_by_role("button", name="Continue").click()
+
+    def code(self) -> str:
+        """What the code on the screen looks like."""
+        self.page.locator("svg.qr path").wait_for()
+        return self.page.locator("svg.qr path").get_attribute("d") or ""
+
+    def _type_number(self, phone: str) -> None:
+        self.page.locator("input[type=tel]").fill(phone)
+
+    def read(self, status: str) -> None:
+        """The newest payment of the list says this."""
+        self.page.goto("/offline")
+        expect(self.page.locator("main .item-text").first).to_contain_text(status)
+
+
+@pytest.fixture
+def phones(open_page: OpenPage, people: People) -> tuple[Phone, Phone]:
+    """Who pays, with S$20 set aside, and who is paid; both online."""
+    found = []
+    for name in ("moana", "tama"):
+        who = people.sign_up(f"off.{name}.{time.monotonic_ns() % 10**6}", pin=True)
+        who.open_wallet("SGD", 10_000)
+        page = open_page(who.state)
+        page.add_init_script(f"({_CAMERA})()")
+        found.append(Phone(who, page))
+    payer, payee = found
+    payer.get_ready("20.00")
+    payee.get_ready(None)
+    return payer, payee
+
+
+def cut_off(*phones: Phone) -> None:
+    """No network from now on; the app starts anew without it."""
+    for phone in phones:
+        phone.page.context.set_offline(True)
+
+
+def pay(payer: Phone, payee: Phone, amount: str) -> float:
+    """By codes both ways; seconds from "pay" until both have accepted."""
+    payee.ask(payer, amount, "Fish")
+    payer.review(payee)
+    payer.page.get_by_role("button", name=shown(f"Pay S${amount}")).click()
+    payer.page.get_by_role("group", name="Enter your PIN").wait_for()
+    began = time.monotonic()
+    payer.enter_pin()
+    payer.page.locator("svg.qr").wait_for()
+    payee.page.get_by_role("button", name="Scan their payment").click()
+    payee.look_at(payer)
+    expect(payee.page.get_by_role("heading", name="Accepted")).to_be_visible()
+    payer.page.get_by_role("button", name="Scan their receipt").click()
+    payer.look_at(payee)
+    expect(payer.page.locator(".outcome-title")).to_have_text("Accepted")
+    return time.monotonic() - began
+
+
+def test_two_phones_without_a_network_pay_each_other(phones: tuple[Phone, Phone]) -> None:
+    payer, payee = phones
+    cut_off(payer, payee)
+    took = pay(payer, payee, "4.50")
+    print(f"paid offline in {took:.1f} s")  # noqa: T201
+    assert took <= MOST
+    payer.read("Accepted, settles when one of you is online")
+    expect(payer.page.locator(".off-pass")).to_contain_text(shown("S$15.50"))
+    payee.read("Accepted, settles when one of you is online")
+    # And the other way round it goes on from there.
+    took = pay(payer, payee, "1.00")
+    assert took <= MOST
+    payer.read("Accepted, settles when one of you is online")
+    expect(payer.page.locator(".off-pass")).to_contain_text(shown("S$14.50"))
+
+
+@pytest.mark.parametrize("first", ["payer", "payee"])
+def test_it_settles_whoever_is_online_first(phones: tuple[Phone, Phone], first: str) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    pay(payer, payee, "4.50")
+    order = phones if first == "payer" else phones[::-1]
+    for phone in order:
+        phone.page.context.set_offline(False)
+        phone.read("Settled" if phone is payer else "In your wallet")
+        # Once either has handed it in the money is there, whatever the other does.
+        assert payee.who.available() == 10_450
+        assert payer.who.available() == 8_000
+    expect(payer.page.locator(".off-pass")).to_contain_text(shown("S$15.50"))
+
+
+@pytest.mark.parametrize("lost", ["payer", "payee"])
+def test_one_phone_alone_settles_it_when_the_other_is_lost(
+    phones: tuple[Phone, Phone], lost: str
+) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    pay(payer, payee, "4.50")
+    gone, left = phones if lost == "payer" else phones[::-1]
+    gone.page.context.close()
+    left.page.context.set_offline(False)
+    left.read("In your wallet" if lost == "payer" else "Settled")
+    assert payee.who.available() == 10_450
+
+
+def test_what_is_signed_is_found_again_byte_for_byte(phones: tuple[Phone, Phone]) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    payee.ask(payer, "3.00")
+    request = payee.code()
+    payee.page.reload()
+    assert payee.code() == request
+    payer.review(payee)
+    payer.page.get_by_role("button", name=shown("Pay S$3.00")).click()
+    payer.enter_pin()
+    signed = payer.code()
+    # The app is ended and started without a network, and the payment is found in the list.
+    payer.page.goto("/")
+    payer.page.get_by_role("link", name="Set aside for offline").click()
+    payer.page.locator("main .item").first.click()
+    assert payer.code() == signed
+    # The request again, as somebody would who believes that nothing was paid: the same payment.
+    payer.page.goto("/offline/pay")
+    payer.look_at(payee)
+    assert payer.code() == signed
+    # The payee's app was started anew as well: it asks for the PIN before it signs the receipt.
+    payee.page.get_by_role("button", name="Scan their payment").click()
+    payee.enter_pin()
+    payee.look_at(payer)
+    expect(payee.page.get_by_role("heading", name="Accepted")).to_be_visible()
+
+
+def test_a_payment_without_its_receipt_settles_from_the_payees_phone(
+    phones: tuple[Phone, Phone],
+) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    payee.ask(payer, "2.00")
+    payer.review(payee)
+    payer.page.get_by_role("button", name=shown("Pay S$2.00")).click()
+    payer.enter_pin()
+    payer.code()
+    payee.page.get_by_role("button", name="Scan their payment").click()
+    payee.look_at(payer)
+    expect(payee.page.get_by_role("heading", name="Accepted")).to_be_visible()
+    payer.page.get_by_role("button", name="They have gone").click()
+    expect(payer.page.get_by_text("Do not pay the same thing again")).to_be_visible()
+    payer.page.context.set_offline(False)
+    payer.read("Signed, not yet received")  # never "settled" too early
+    assert payee.who.available() == 10_000
+    payee.page.context.set_offline(False)
+    payee.read("In your wallet")
+    payer.read("Settled")
+
+
+def test_a_saved_file_is_handed_in_by_anybody(phones: tuple[Phone, Phone], people: People) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    pay(payer, payee, "4.50")
+    payee.page.goto("/offline")
+    with payee.page.expect_download() as saved:
+        payee.page.get_by_role("button", name="Save all as a file").click()
+    body = json.loads(saved.value.path().read_text())
+    told = people.sign_up("off.somebody").call("POST", "/v1/offline/settlements", body)
+    assert [one["state"] for one in told["items"]] == ["credited"]
+    assert payee.who.available() == 10_450
+
+
+def test_a_request_that_is_called_off_is_not_paid(phones: tuple[Phone, Phone]) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    payee.ask(payer, "2.00")
+    payer.review(payee)
+    payer.page.get_by_role("button", name=shown("Pay S$2.00")).click()
+    payer.enter_pin()
+    payer.code()
+    payee.page.get_by_role("button", name="Call it off").click()
+    payee.enter_pin()
+    expect(payee.page.locator(".outcome-title")).to_have_text("Called off")
+    for phone in phones:
+        phone.page.context.set_offline(False)
+    payee.read("Called off")
+    payer.read("Called off, the money is yours again")
+
+
+def test_wrong_numbers_wrong_codes_and_wrong_pins_are_told(phones: tuple[Phone, Phone]) -> None:
+    payer, payee = phones
+    cut_off(*phones)
+    payee.ask(payer, "2.00")
+    page = payer.page
+    page.goto("/offline/pay")
+    payer.look_at(payee)
+    page.locator("input[type=tel]").fill("+6591234567")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("That is not the number of whoever made this code")).to_be_visible()
+    page.locator("input[type=tel]").fill(payee.who.phone)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name=shown("Pay S$2.00")).click()
+    for pin, words in (
+        ("111111", "2 tries left"),
+        ("222222", "1 try left"),
+        ("333333", "Try again in 30 seconds"),
+    ):
+        payer.enter_pin(pin)
+        expect(page.locator(".pin-bad")).to_contain_text(words)
+    # Ending the app does not shorten the wait.
+    page.reload()
+    payer.look_at(payee)
+    page.locator("input[type=tel]").fill(payee.who.phone)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name=shown("Pay S$2.00")).click()
+    payer.enter_pin()
+    expect(page.get_by_text("Try again in")).to_be_visible()
+    # A payee who looks at another code than a payment is told so.
+    payee.page.get_by_role("button", name="Scan their payment").click()
+    other = payee.page.context.new_page()
+    other.goto("/receive")
+    picture = other.locator("svg.qr").screenshot()
+    other.close()
+    payee.see(picture)
+    expect(payee.page.get_by_text("This is not a code for offline money")).to_be_visible()
+
+
+def test_what_is_set_aside_is_given_back_and_changed(phones: tuple[Phone, Phone]) -> None:
+    payer, _ = phones
+    payer.get_ready("5.00")  # in place of the twenty, which are on their way back
+    expect(payer.page.locator(".off-pass").first).to_contain_text(shown("S$5.00"))
+    wallet = payer.who.call("GET", "/v1/wallets")["items"][0]
+    assert (wallet["available"], wallet["offline"], wallet["returning"]) == (7_500, 500, 2_000)
+    payer.page.get_by_role("link", name="Give it back").click()
+    payer.enter_pin()
+    expect(payer.page.get_by_text("Given back").first).to_be_visible()
+    wallet = payer.who.call("GET", "/v1/wallets")["items"][0]
+    assert (wallet["offline"], wallet["returning"]) == (0, 2_500)
+
+
+def test_a_browser_that_cleared_its_storage_pays_no_more(phones: tuple[Phone, Phone]) -> None:
+    payer, _ = phones
+    payer.page.evaluate(
+        """() => new Promise((done) => {
+          const gone = indexedDB.deleteDatabase("tikiwallet-offline");
+          gone.onsuccess = gone.onblocked = () => done();
+        })"""
+    )
+    payer.page.goto("/offline")
+    expect(payer.page.get_by_text("This browser has cleared its storage")).to_be_visible()
+    expect(payer.page.get_by_role("link", name="Pay offline")).to_have_count(0)
+
+
+def test_a_key_cannot_be_read_out_of_the_journal(phones: tuple[Phone, Phone]) -> None:
+    payer, _ = phones
+    kept = payer.page.evaluate(
+        """async () => {
+          const open = indexedDB.open("tikiwallet-offline");
+          await new Promise((done) => (open.onsuccess = done));
+          const all = open.result.transaction("passes").objectStore("passes").getAll();
+          await new Promise((done) => (all.onsuccess = done));
+          const { lock, sealed, iv, publicKey } = all.result[0].kept;
+          return [lock.kind, lock.rounds, sealed.length > 100, iv.length, publicKey.type];
+        }"""
+    )
+    assert kept == ["pin", 600_000, True, 12, "public"]
+
+
+def test_a_passkey_unlocks_it_without_a_network(open_page: OpenPage, people: People) -> None:
+    who = people.sign_up("off.prf", pin=True)
+    who.open_wallet("SGD", 10_000)
+    page = open_page(who.state)
+    add_fingerprint_reader(page, prf=True)
+    page.goto("/security/passkeys")
+    page.get_by_role("button", name="Add a passkey").first.click()
+    expect(page.locator("main li").first).to_be_visible()
+    page.goto("/offline/ready")
+    page.get_by_label("Amount").fill("20.00")
+    page.get_by_text("Passkey", exact=True).click()
+    page.get_by_role("button", name=shown("Set S$20.00 aside")).click()
+    phone = Phone(who, page)
+    phone.enter_pin()  # the service asks for it; the money itself is unlocked by the finger
+    expect(page.locator(".off-pass")).to_contain_text(shown("S$20.00"))
+    installed(page)
+    page.context.set_offline(True)
+    page.goto("/offline/receive")
+    page.locator("input[type=tel]").fill("+6591234567")
+    page.get_by_label("Amount").fill("3.00")
+    page.get_by_role("button", name="Show the code").click()
+    page.get_by_role("button", name="Unlock with your passkey").click()
+    assert phone.code()
