@@ -298,6 +298,8 @@ def _offline(cast: Cast) -> list[Shot]:
     signed = _then(reviewed, _click(end), _pin, _wait("svg.qr"))
     form = _then(_open("/offline/receive"), typed, _type(".amount-box input", "3.50"))
     asked = _then(form, _click(end), _pin, _wait("svg.qr"))
+    off = _wait("p[role=status] ~ .off-code svg.qr")
+    called_off = _then(asked, _click("main p > .button-quiet"), _pin, off)
     ready, bar = _type(".amount-box input", "20"), _HEADING
     devices = _then(_open("/offline/devices"), _wait(".off-device"))
     return [
@@ -313,6 +315,7 @@ def _offline(cast: Cast) -> list[Shot]:
         Shot("offline-receive", "/", bar, act=form),
         Shot("offline-request", "/", bar, act=asked),
         Shot("offline-receipt", "/", bar, act=_then(asked, scan_payment)),
+        Shot("offline-called-off", "/", bar, act=called_off),
         Shot("offline", "/", bar, act=_then(_open("/offline"), _wait(".off-pass")), wide=True),
         Shot("offline-devices", "/", bar, act=devices),
         Shot("offline-lost", "/", bar, act=_then(devices, _sheet(".off-device .button >> nth=1"))),

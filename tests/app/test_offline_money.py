@@ -265,11 +265,14 @@ def test_a_request_that_is_called_off_is_not_paid(phones: tuple[Phone, Phone]) -
     payer.code()
     payee.page.get_by_role("button", name="Call it off").click()
     payee.enter_pin()
-    expect(payee.page.locator(".outcome-title")).to_have_text("Called off")
+    expect(payee.page.get_by_role("heading", name="Called off")).to_be_visible()
+    payer.page.get_by_role("button", name="Scan their receipt").click()
+    payer.look_at(payee)
+    expect(payer.page.get_by_text("The other side called the request off")).to_be_visible()
     for phone in phones:
         phone.page.context.set_offline(False)
     payee.read("Called off")
-    payer.read("Called off, the money is yours again")
+    payer.read("Called off, the money returns to you")
 
 
 def test_wrong_numbers_wrong_codes_and_wrong_pins_are_told(phones: tuple[Phone, Phone]) -> None:

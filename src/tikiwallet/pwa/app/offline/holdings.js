@@ -131,7 +131,9 @@ async function showRequest(passes, till, request, at) {
   const own = passes.find(({ key }) => hexOf(key) === hexOf(invite.payee.key));
   const until = invite.madeAt + invite.life;
   const stage = /** @type {State} */ (ASKED[request.stage] ?? request.stage);
-  const shown = stage === "inviting" ? request.invite : stage === "accepted" ? request.receipt : null;
+  // Once the service knows that it is called off, nobody needs to be shown so.
+  const off = request.stage === "void_signed" ? request.void : null;
+  const shown = stage === "inviting" ? request.invite : stage === "accepted" ? request.receipt : off;
   return finish({
     id: hexOf(request.id),
     role: "payee",

@@ -10,16 +10,18 @@ import { html, useState } from "../../core/ui.js";
 /** @typedef {import("../../offline/holdings.js").Exchange} Exchange */
 /** @typedef {import("../../core/problems.js").Problem} Problem */
 
-/** @param {{ one: Exchange }} props */
-export const PaymentItem = ({ one }) => html`<li>
-  <a class="item" href=${`/offline/with/${one.id}`}>
-    <${Avatar} name=${one.name} />
+/** @param {{ one: Exchange }} props money that nobody has signed for has no sign */
+export const PaymentItem = ({ one: { id, role, name, state, at, money, isOver } }) => html`<li>
+  <a class="item" href=${`/offline/with/${id}`}>
+    <${Avatar} name=${/\d$/.test(name) && !/\p{L}/u.test(name) ? "" : name} />
     <span class="item-words">
-      <span class="item-title"><bdi>${one.name}</bdi></span>
-      <span class="item-text">${t(`state.${one.state}`)} · ${formatWhen(one.at)}</span>
+      <span class="item-title"><bdi>${name}</bdi></span>
+      <span class="item-text">${t(`state.${state}`)} · ${formatWhen(at)}</span>
     </span>
     <span class="item-end">
-      <${Money} money=${one.money} direction=${one.role === "payer" ? "out" : "in"} faded=${one.isOver} private />
+      ${isOver || state === "inviting"
+        ? html`<${Money} money=${money} faded private />`
+        : html`<${Money} money=${money} direction=${role === "payer" ? "out" : "in"} private />`}
     </span>
   </a>
 </li>`;

@@ -48,6 +48,7 @@ export default function With({ params }) {
   if (one.state === "inviting") return html`<${Inviting} key="inviting" one=${one} go=${setStep} />`;
   if (one.state === "signed") return html`<${Sent} key="sent" one=${one} go=${setStep} />`;
   if (one.state === "accepted" && one.code) return html`<${Receipt} key="receipt" one=${one} />`;
+  if (one.state === "void" && one.code) return html`<${CalledOff} key="void" one=${one} />`;
   return html`<${Outcome} key="outcome" one=${one} go=${setStep} />`;
 }
 
@@ -72,8 +73,8 @@ function Scan({ one, back }) {
   <//>`;
 }
 
-/** @param {Exchange} one @returns {{ amount: string, name: string }} */
-const words = ({ money, name }) => ({ amount: formatMoney(money), name });
+/** @param {Exchange} one @returns {{ amount: string, name: string, back: string }} */
+const words = ({ money, name, claimUntil }) => ({ amount: formatMoney(money), name, back: formatDate(claimUntil) });
 
 /** @param {{ one: Exchange }} props */
 const Amount = ({ one }) => html`<p class="off-amount">
@@ -136,7 +137,7 @@ function Sent({ one, go }) {
     ${gone &&
     html`<${Sheet} title=${t("meet.show.later")} onClose=${() => setGone(false)}>
       <div class="stack">
-        <p>${t("meet.show.later.text", { back: formatDate(one.claimUntil) })}</p>
+        <p>${t("meet.show.later.text", words(one))}</p>
         <${Button} block href=${BACK}>${t("do.done")}<//>
       </div>
     <//>`}
@@ -154,6 +155,19 @@ const Receipt = ({ one }) => html`<${Screen}
     <${Amount} one=${one} />
     <${Code} one=${one} label=${t("meet.receipt.label", words(one))} />
     <p class="soft"><bdi>${t("meet.receipt.show", words(one))}</bdi></p>
+  </div>
+<//>`;
+
+/** Payee: called off; the code says so to a payer who has signed. @param {{ one: Exchange }} props */
+const CalledOff = ({ one }) => html`<${Screen}
+  title=${t("state.void")}
+  back=${BACK}
+  end=${html`<${Button} href=${BACK}>${t("do.done")}<//>`}
+>
+  <div class="stack centred">
+    <p role="status">${t("state.void.text")}</p>
+    <${Code} one=${one} label=${t("meet.void.label", words(one))} />
+    <p class="soft"><bdi>${t("meet.void.show", words(one))}</bdi></p>
   </div>
 <//>`;
 
