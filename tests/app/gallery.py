@@ -298,7 +298,8 @@ def _offline(cast: Cast) -> list[Shot]:
     signed = _then(reviewed, _click(end), _pin, _wait("svg.qr"))
     form = _then(_open("/offline/receive"), typed, _type(".amount-box input", "3.50"))
     asked = _then(form, _click(end), _pin, _wait("svg.qr"))
-    off = _wait("p[role=status] ~ .off-code svg.qr")
+    # The code that says so, until the service has heard of it.
+    off = _wait("p[role=status] ~ .off-code svg.qr, .outcome-title")
     called_off = _then(asked, _click("main p > .button-quiet"), _pin, off)
     ready, bar = _type(".amount-box input", "20"), _HEADING
     devices = _then(_open("/offline/devices"), _wait(".off-device"))
