@@ -107,9 +107,10 @@ class Phone(QuicConnectionProtocol):
 class PhonesLink:
     """The phone's end of one exchange."""
 
-    def __init__(self, phone: Phone, certificate_hash: bytes) -> None:
+    def __init__(self, phone: Phone, certificate_hash: bytes, secret: bytes = b"\1" * 32) -> None:
         self._phone = phone
         self._sides = certificate_hash
+        self._secret = secret
         self._deframer = Deframer()
         self._frames: list[Frame] = []
         self.stream_id = phone.stream()
@@ -120,7 +121,7 @@ class PhonesLink:
         self.send(Kind.COMMIT, commitment(self._sides, own))
         answer = await self.receive()
         assert answer.kind is Kind.NONCE
-        self.send(Kind.REVEAL, own)
+        self.send(Kind.REVEAL, own + self._secret)
         self.digits = digits(self._sides, own, answer.body)
 
     def send(self, kind: Kind, body: bytes) -> None:

@@ -19,7 +19,7 @@ from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.line import Line, LineBusy
 from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
-from tikiwallet.terminal.phones import Phones
+from tikiwallet.terminal.phones import Phones, near_addresses
 from tikiwallet.terminal.server import Offline, Refused
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
 from tikiwallet.terminal.sync import Sync
@@ -172,6 +172,18 @@ class Terminal:
                 return peer
         raise CannotDo("There is no such terminal near.")
 
+    async def phones_at(self, address: str = "") -> str:
+        """Let phones in over the network that this terminal is in as `address`; over the first one
+        where none is named. The answer is what the QR code for them says."""
+        try:
+            self._phones.choose(address)
+        except ValueError:
+            raise CannotDo(f"{address} is no address.") from None
+        await self._look_for_phones()
+        if not self._phones.text:
+            raise CannotDo("No phone can come that way: no service was named, or no such network.")
+        return self._phones.text
+
     async def agree(self) -> None:
         """The digits agree."""
         with _told():
@@ -264,9 +276,12 @@ class Terminal:
 
     async def _keep_open_for_phones(self) -> None:
         while True:
-            if await self._phones.look(self._sync.url):
-                self._tell("phones", address=self._phones.text)
+            await self._look_for_phones()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look_for_phones(self) -> None:
+        if await self._phones.look(self._sync.url):
+            self._tell("phones", address=self._phones.text, networks=near_addresses())
 
     # What happens.
 

@@ -23,7 +23,7 @@ class Conversation(Protocol):
 
     @property
     def peer(self) -> bytes:
-        """The fingerprint of the other's certificate; empty for a phone, which shows none."""
+        """Whoever it is: the fingerprint of its certificate, or what a phone's secret comes to."""
 
     async def send(self, kind: Kind, body: bytes = b"") -> None:
         """Hand over one frame. Raises `LinkLost`. That it returns does not mean that it arrived."""

@@ -26,6 +26,7 @@ _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
         Terminal.status,
         Terminal.receipts,
         Terminal.call,
+        Terminal.phones_at,
         Terminal.agree,
         Terminal.hang_up,
         Terminal.ask,

@@ -128,6 +128,9 @@ class Line:
                 await self._take_in(await link.receive())
         except LinkLost as lost:
             self._lose(link, str(lost))
+        except asyncio.CancelledError:  # a phone's exchange has its time
+            self._lose(link, "the conversation has taken too long")
+            raise
         finally:
             link.close()
             if self._link in (None, link):
@@ -144,7 +147,7 @@ class Line:
                 self._forget()
                 self._turn_to(Phase.IDLE, "The other side has hung up.")
             case _:
-                raise LinkLost("the other terminal does not follow the conversation")
+                raise LinkLost("the other side does not follow the conversation")
 
     def _lose(self, link: Conversation, words: str) -> None:
         if self._link is not link:

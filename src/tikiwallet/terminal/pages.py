@@ -14,6 +14,7 @@ _HALVES: Final = {
     (False, True): "▄",
     (True, True): "█",
 }
+_BARE: Final = str.maketrans("", "", "[]")  # as IPv6 addresses stand in a URL
 _OVER: Final = {
     "accepted": "Accepted",
     "voided": "Called off",
@@ -66,6 +67,7 @@ class Model:
     notice: str = ""
     receipts: list[Facts] = field(default_factory=list)
     phones: str = ""
+    networks: list[str] = field(default_factory=list)
 
     def hear(self, event: str, facts: Facts) -> None:
         """Take in an event of the terminal."""
@@ -81,7 +83,7 @@ class Model:
                 if facts["phase"] == "comparing":
                     self.wanted = ""  # somebody calls
             case "phones":
-                self.phones = facts["address"]
+                self.phones, self.networks = facts["address"], facts["networks"]
             case "code_wanted":
                 self.wanted = "code"
             case "show":
@@ -295,7 +297,10 @@ def _receipts(model: Model) -> Page:
 
 def _phones(model: Model) -> Page:
     code = qr_code(model.phones) if model.phones else "There is no network that phones can reach."
-    return Page("phones", "A phone's camera opens this", code, actions=(Action("back", "Back"),))
+    others = (one for one in model.networks if f"#{one}:" not in model.phones.translate(_BARE))
+    actions = (Action("phones_at", f"In the network of {one}", one) for one in others)
+    title = "A phone's camera opens this"
+    return Page("phones", title, code, actions=(*actions, Action("back", "Back")))
 
 
 def qr_code(text: str) -> str:

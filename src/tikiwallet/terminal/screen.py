@@ -178,8 +178,8 @@ class TerminalApp(App[None]):
                 self._model.notice = "Printed."
             case turn if turn in _TURNS:
                 self._model.wanted = turn
-            case "call":
-                await terminal.call(action.argument)
+            case "call" | "phones_at":
+                await getattr(terminal, action.name)(action.argument)
             case "ask":
                 amount = read_amount(typed["amount"], self._currency())
                 await terminal.ask(typed["phone"], amount, typed["memo"])

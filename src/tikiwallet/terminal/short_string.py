@@ -7,6 +7,7 @@
 
 A and B are 32 random bytes. `sides` is what both know of who they are to each other: the SHA-256
 of the connecting side's certificate and of the other's; a phone has none, so only the terminal's.
+Along with A a phone says by what it comes back, after its digits were compared once.
 Who sits in between has to choose his numbers before he learns those of the others: one chance in a
 million, and a miss is seen. But the side that connects knows the digits before it reveals A. It
 could break off unseen until they suit it; so the other counts (`Tries`).
@@ -34,6 +35,12 @@ def digits(sides: bytes, connecting: bytes, answering: bytes) -> str:
     """What both screens show, from both sides' nonces."""
     number = int.from_bytes(_hash(b"link-digits", sides, connecting, answering)[:8], "big")
     return f"{number % 1_000_000:06}"
+
+
+def phone_peer(sides: bytes, secret: bytes) -> bytes:
+    """Who a phone is to this terminal: it keeps `secret` for as long as it speaks with it. Never
+    the fingerprint of a certificate, which everybody can learn."""
+    return _hash(b"link-phone", sides, secret)
 
 
 def _hash(name: bytes, *parts: bytes) -> bytes:

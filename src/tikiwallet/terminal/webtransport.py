@@ -37,7 +37,7 @@ from tikiwallet import clock, logs
 from tikiwallet.terminal.framed import Deframer, FrameRefused, Meeting, packed
 from tikiwallet.terminal.link import Frame, Kind, LinkLost
 from tikiwallet.terminal.pinned import PinnedCertificate, nearby_text
-from tikiwallet.terminal.short_string import NONCE_BYTES, Tries, commitment, digits
+from tikiwallet.terminal.short_string import NONCE_BYTES, Tries, commitment, digits, phone_peer
 from tikiwallet.terminal.webtransport_limits import Budget, Limits
 
 PATH: Final = "/nearby"
@@ -54,10 +54,9 @@ class PhoneStalled(LinkLost):
 class PhoneLink:
     """One exchange with a phone: a stream of its session. A `Conversation`."""
 
-    peer: Final = b""
-
     def __init__(self, session: "_Session", stream_id: int) -> None:
         self.digits = ""
+        self.peer = b""
         self._session = session
         self._stream_id = stream_id
         self._deframer = Deframer()
@@ -66,22 +65,25 @@ class PhoneLink:
         self._closed = False
 
     async def agree(self) -> None:
-        """Work out the digits: the phone connected, so it commits. Raises `LinkLost`."""
+        """Work out the digits: the phone connected, so it commits. With its nonce it reveals the
+        secret that it comes back by. Raises `LinkLost`."""
         sides = self._session.certificate_hash
-        committed = await self._expect(Kind.COMMIT)
+        committed = await self._expect(Kind.COMMIT, NONCE_BYTES)
         if self._session.tries.are_up:
             raise LinkLost("too many handshakes were broken off")
         nonce = secrets.token_bytes(NONCE_BYTES)
         with self._session.tries.one():
             await self.send(Kind.NONCE, nonce)
-            revealed = await self._expect(Kind.REVEAL)
+            both = await self._expect(Kind.REVEAL, 2 * NONCE_BYTES)
+            revealed, secret = both[:NONCE_BYTES], both[NONCE_BYTES:]
             if not hmac.compare_digest(commitment(sides, revealed), committed):
                 raise FrameRefused("the phone changed its mind in the handshake")
         self.digits = digits(sides, revealed, nonce)
+        self.peer = phone_peer(sides, secret)
 
-    async def _expect(self, kind: Kind) -> bytes:
+    async def _expect(self, kind: Kind, length: int) -> bytes:
         frame = await self._read(self._session.limits.arrival)
-        if frame.kind is not kind or len(frame.body) != NONCE_BYTES:
+        if frame.kind is not kind or len(frame.body) != length:
             raise FrameRefused("the phone does not follow the handshake")
         return frame.body
 

@@ -55,6 +55,7 @@ export const routes = [
   { path: "/offline/pay", ...OFFLINE, focused: true, load: () => import("./screens/offline/pay.js") },
   { path: "/offline/receive", ...OFFLINE, focused: true, load: () => import("./screens/offline/receive.js") },
   { path: "/offline/with/:id", ...OFFLINE, focused: true, load: () => import("./screens/offline/with.js") },
+  { path: "/nearby", ...OFFLINE, focused: true, load: () => import("./screens/offline/nearby.js") },
   { path: "/offline/devices", ...OFFLINE, load: () => import("./screens/offline/devices.js") },
 
   { path: "/not-found", who: "any", load: () => import("./screens/not-found.js") },

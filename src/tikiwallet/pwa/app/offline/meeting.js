@@ -11,6 +11,8 @@ import { unlock } from "./keystore.js";
 import { parse, read as readMessage } from "./messages.js";
 import { step as stepPayee } from "./payee.js";
 import { step as stepPayer } from "./payer.js";
+import { answerTo as paymentFor, paymentOf } from "./purse.js";
+import { askedWith } from "./till.js";
 
 /** @typedef {import("./holdings.js").PassRow} PassRow */
 /** @typedef {import("./holdings.js").TillRow} TillRow */
@@ -149,8 +151,11 @@ async function readCode(text) {
   }
 }
 
-/** @param {Bytes} data @returns {Promise<import("./messages.js").Message<import("./cose.js").Kind>>} throws Problem */
-const parsed = (data) =>
+/** @typedef {import("./messages.js").Message<import("./cose.js").Kind>} AnyMessage */
+/** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
+
+/** @param {Bytes} data @returns {Promise<AnyMessage>} throws Problem */
+export const parsed = (data) =>
   readMessage(data).catch(() => {
     throw new Problem("offline_unreadable");
   });
@@ -163,9 +168,14 @@ export async function readInvite(text) {
   if (!data) return null;
   const invite = await parsed(data);
   if (invite.kind !== "invite") throw new Problem("offline_expect_invite");
+  return offerOf(invite);
+}
+
+/** @param {Message<"invite">} invite @returns {Promise<Offer>} throws Problem */
+export async function offerOf(invite) {
   const row = await passFor(invite.currency);
   await tell("payer", row.id, { type: "setAside" });
-  mustGoOn(await tell("payer", row.id, { type: "received", data }));
+  mustGoOn(await tell("payer", row.id, { type: "received", data: invite.raw }));
   const { kept, currency, payer } = await read("passes", row.id);
   const own = await parse("pass", payer.purse.own);
   const id = hexOf(invite.requestId);
@@ -271,4 +281,45 @@ export async function take(id, text) {
   await refresh();
   handIn();
   return true;
+}
+
+// By a link, over which messages come as they are.
+
+/** @returns {Promise<Bytes[]>} what the issuer says, to be handed on */
+export async function news() {
+  const [row] = /** @type {PassRow[]} */ (await readAll("passes"));
+  return row ? [row.payer.known.keys, ...row.payer.known.lists] : [];
+}
+
+/** @param {AnyMessage} message to whichever machine it is for; throws Problem */
+export async function takeIn(message) {
+  const machines = await meant(message);
+  if (!machines.length) throw new Problem("offline_not_expected");
+  for (const [side, id] of machines) mustGoOn(await tell(side, id, { type: "received", data: message.raw }));
+  if (message.kind === "keys" || message.kind === "revocations") return;
+  await refresh();
+  handIn();
+}
+
+/** @param {AnyMessage} message @returns {Promise<[Side, string][]>} */
+async function meant(message) {
+  const passes = /** @type {PassRow[]} */ (await readAll("passes"));
+  const tills = /** @type {TillRow[]} */ (await readAll("tills"));
+  /** @param {(row: PassRow) => unknown} is @returns {[Side, string][]} */
+  const payers = (is) => passes.filter(is).map(({ id }) => ["payer", id]);
+  /** @param {(row: TillRow) => unknown} is @returns {[Side, string][]} */
+  const payees = (is) => tills.filter(is).map(({ id }) => ["payee", id]);
+  switch (message.kind) {
+    case "keys":
+    case "revocations":
+      return [...payers(() => true), ...payees(() => true)];
+    case "pay":
+      return payees(({ payee }) => askedWith(payee.till, message.requestHash));
+    case "receipt":
+      return payers(({ payer }) => paymentOf(payer.purse, message.payHash));
+    case "void":
+      return payers(({ payer }) => paymentFor(payer.purse, message.requestId));
+    default:
+      return [];
+  }
 }

@@ -1,6 +1,7 @@
 // A link to a terminal nearby, over the local network: the phone's side of terminal/webtransport.py.
 // One link is one exchange. Lost in the middle, it is opened again and the same bytes are sent.
 
+import { join } from "./cbor.js";
 import { NONCE_BYTES, commitment, digits } from "./short-string.js";
 
 /** What a frame holds (terminal/link.py). */
@@ -47,15 +48,18 @@ export function placeOf(text) {
   return { host, port: Number(port), hash };
 }
 
+/** What the terminal knows a phone by that comes back. @returns {Bytes} */
+export const newSecret = () => crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+
 /**
  * Opens a link and works out its digits. Throws `LinkLost`.
- * @param {Place} place
+ * @param {Place} place @param {Bytes} [secret]
  */
-export async function openLink(place) {
+export async function openLink(place, secret = newSecret()) {
   const link = new Link(place.hash);
   try {
     await link.open(place);
-    await link.agree();
+    await link.agree(secret);
   } catch (error) {
     link.close();
     throw (await wasRefused(error)) ? new LinkLost("refused") : error;
@@ -131,13 +135,13 @@ export class Link {
     await this.#until(() => this.#opened || undefined, OPEN_MS);
   }
 
-  /** Commit, hear, reveal: the digits are fixed before either side can choose them. */
-  async agree() {
+  /** Commit, hear, reveal: the digits are fixed before either side can choose them. @param {Bytes} secret */
+  async agree(secret) {
     const own = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
     this.send(Kind.COMMIT, await commitment(this.#sides, own));
     const { kind, body } = await this.receive(HANDSHAKE_MS);
     if (kind !== Kind.NONCE || body.length !== NONCE_BYTES) throw new LinkLost("malformed");
-    this.send(Kind.REVEAL, own);
+    this.send(Kind.REVEAL, join(own, secret));
     this.digits = await digits(this.#sides, own, body);
   }
 

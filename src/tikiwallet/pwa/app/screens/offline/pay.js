@@ -12,6 +12,7 @@ import { navigate } from "../../core/router.js";
 import { html, useId, useState } from "../../core/ui.js";
 import { useHeld } from "../../offline/holdings.js";
 import { checkNumber, pay, readInvite } from "../../offline/meeting.js";
+import { placeOf } from "../../offline/webtransport.js";
 import { Unlock, unlockTitle } from "./parts.js";
 
 /** @typedef {import("../../offline/meeting.js").Offer} Offer */
@@ -19,12 +20,18 @@ import { Unlock, unlockTitle } from "./parts.js";
 export default function PayOffline() {
   const held = useHeld();
   const [offer, setOffer] = useState(/** @type {Offer | null} */ (null));
-  const [step, setStep] = useState(/** @type {"number" | "confirm" | "unlock"} */ ("number"));
   if (!held) return html`<${Screen} title=${t("off.pay")} back="/offline"><${SkeletonList} /><//>`;
   if (!held.passes.some((one) => one.state === "open" && one.left > 0)) return html`<${Nothing} />`;
   if (!offer) return html`<${Scan} take=${setOffer} />`;
+  const done = () => navigate(`/offline/with/${offer.id}`, { replace: true });
+  return html`<${Paying} offer=${offer} back=${() => setOffer(null)} done=${done} />`;
+}
+
+/** From a request to a signed payment. @param {{ offer: Offer, back: () => void, done: () => void }} props */
+export function Paying({ offer, back, done }) {
+  const [step, setStep] = useState(/** @type {"number" | "confirm" | "unlock"} */ ("number"));
   if (step === "number") {
-    return html`<${Number} key="number" offer=${offer} back=${() => setOffer(null)} go=${() => setStep("confirm")} />`;
+    return html`<${Number} key="number" offer=${offer} back=${back} go=${() => setStep("confirm")} />`;
   }
   if (step === "confirm") {
     return html`<${Confirm} key="confirm" offer=${offer} back=${() => setStep("number")} go=${() => setStep("unlock")} />`;
@@ -33,7 +40,7 @@ export default function PayOffline() {
   /** @param {string | null} pin */
   const sign = async (pin) => {
     await pay(offer, pin);
-    navigate(`/offline/with/${offer.id}`, { replace: true });
+    done();
   };
   return html`<${Screen} key="unlock" title=${unlockTitle(offer.lock)} back=${() => setStep("confirm")}>
     <${Unlock} lock=${offer.lock} act=${sign}><p><bdi>${t("meet.pin.sign", words)}</bdi></p><//>
@@ -50,6 +57,10 @@ const Nothing = () => html`<${Screen} title=${t("off.pay")} back="/offline">
 function Scan({ take }) {
   /** @param {string} text @returns {Promise<string | null>} */
   const onText = async (text) => {
+    if (placeOf(text)) {
+      navigate(`/nearby${new URL(text).hash}`, { replace: true });
+      return null;
+    }
     try {
       const offer = await readInvite(text);
       if (offer?.isSigned) navigate(`/offline/with/${offer.id}`, { replace: true });

@@ -29,13 +29,19 @@ export default function ReceiveOffline({ query }) {
       <//>
     <//>`;
   }
-  return html`<${Form} open=${open} first=${first} />`;
+  /** @param {string} made */
+  const done = (made) => navigate(`/offline/with/${made}`, { replace: true });
+  return html`<${Asking} open=${open} first=${first} back="/offline" done=${done} />`;
 }
 
 /** @typedef {import("../../offline/holdings.js").Held} Held */
 
-/** @param {{ open: Held[], first: Held }} props */
-function Form({ open, first }) {
+/**
+ * From a wish to a signed request.
+ * @param {{ open: Held[], first: Held, back: string | (() => void), done: (made: string) => void, link?: boolean }} props
+ *   link: no code is shown
+ */
+export function Asking({ open, first, back, done, link = false }) {
   const id = useId();
   const [pass, setPass] = useState(first);
   const [phone, setPhone] = useState("");
@@ -58,8 +64,7 @@ function Form({ open, first }) {
   }
   /** @param {string | null} pin */
   async function sign(pin) {
-    const made = await ask({ pass: pass.id, phone, amount: amount ?? 0, memo: memo.trim() }, pin);
-    navigate(`/offline/with/${made}`, { replace: true });
+    done(await ask({ pass: pass.id, phone, amount: amount ?? 0, memo: memo.trim() }, pin));
   }
 
   if (sure) {
@@ -71,8 +76,8 @@ function Form({ open, first }) {
   }
   return html`<${Screen}
     title=${t("off.receive")}
-    back="/offline"
-    end=${html`<${Button} type="submit" form=${id} icon="qr">${t("meet.request.go")}<//>`}
+    back=${back}
+    end=${html`<${Button} type="submit" form=${id} icon=${link ? undefined : "qr"}>${t(link ? "do.continue" : "meet.request.go")}<//>`}
   >
     <form id=${id} class="stack stack-l" novalidate onSubmit=${go}>
       <${PhoneField}

@@ -22,8 +22,11 @@ import { Unlock, unlockTitle } from "./parts.js";
 
 const BACK = "/offline";
 
-/** @param {import("../../core/router.js").ScreenProps} props */
-export default function With({ params }) {
+/**
+ * @param {{ params: import("../../core/router.js").PathParams, done?: () => void }} props done: it goes over a link, with
+ *   nothing to scan, and this is what follows it
+ */
+export default function With({ params, done }) {
   const held = useHeld();
   const [step, setStep] = useState(/** @type {Step} */ (null));
   const one = held?.exchanges.find(({ id }) => id === params.id);
@@ -45,12 +48,23 @@ export default function With({ params }) {
       <//>
     <//>`;
   }
+  if (done && (one.state === "inviting" || one.state === "signed")) return html`<${Linked} key="linked" one=${one} go=${setStep} />`;
   if (one.state === "inviting") return html`<${Inviting} key="inviting" one=${one} go=${setStep} />`;
   if (one.state === "signed") return html`<${Sent} key="sent" one=${one} go=${setStep} />`;
-  if (one.state === "accepted" && one.code) return html`<${Receipt} key="receipt" one=${one} />`;
-  if (one.state === "void" && one.code) return html`<${CalledOff} key="void" one=${one} />`;
-  return html`<${Outcome} key="outcome" one=${one} go=${setStep} />`;
+  if (one.state === "accepted" && one.code && !done) return html`<${Receipt} key="receipt" one=${one} />`;
+  if (one.state === "void" && one.code && !done) return html`<${CalledOff} key="void" one=${one} />`;
+  return html`<${Outcome} key="outcome" one=${one} go=${setStep} done=${done} />`;
 }
+
+/** What the other side has not answered yet. @param {{ one: Exchange, go: (step: Step) => void }} props */
+const Linked = ({ one, go }) => html`<${Screen} title=${t("off.payment")} back=${BACK}>
+  <div class="outcome off-outcome outcome-asked" role="status">
+    <div class="outcome-sign"><${Icon} name="hourglass" /></div>
+    <p class="outcome-title">${t(one.role === "payer" ? "near.sending" : "near.asking")}</p>
+    <${Amount} one=${one} />
+    ${one.role === "payee" && html`<p><${Button} variant="quiet" onClick=${() => go("unlock-cancel")}>${t("meet.invite.cancel")}<//></p>`}
+  </div>
+<//>`;
 
 /** @param {{ one: Exchange, back: () => void }} props */
 function Scan({ one, back }) {
@@ -183,17 +197,18 @@ const LOOKS = {
   conflict: { look: "outcome-bad", icon: "alert" },
 };
 
-/** @param {{ one: Exchange, go: (step: Step) => void }} props */
-function Outcome({ one, go }) {
+/** @param {{ one: Exchange, go: (step: Step) => void, done?: () => void }} props */
+function Outcome({ one, go, done }) {
   const { look, icon } = LOOKS[one.state] ?? { look: "", icon: "undo" };
   const title = one.state === "accepted" ? t("meet.accepted") : t(`state.${one.state}`);
-  const why = one.state === "accepted" ? t("meet.accepted.text", words(one)) : tryWords(`state.${one.state}.text`, words(one));
+  const accepted = one.role === "payer" ? "meet.accepted.text" : "meet.receipt.text";
+  const why = one.state === "accepted" ? t(accepted, words(one)) : tryWords(`state.${one.state}.text`, words(one));
   return html`<${Screen}
     title=${t("off.payment")}
     back=${BACK}
     end=${one.state === "verified"
       ? html`<${Button} icon="edit" onClick=${() => go("unlock-scan")}>${t("meet.receipt.sign")}<//>`
-      : html`<${Button} href=${BACK}>${t("do.done")}<//>`}
+      : html`<${Button} href=${done ? undefined : BACK} onClick=${done}>${t("do.done")}<//>`}
   >
     <div class=${`outcome off-outcome ${look}`} role="status">
       <div class="outcome-sign"><${Icon} name=${icon} /></div>
