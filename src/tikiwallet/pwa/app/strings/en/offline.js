@@ -174,6 +174,8 @@ export default {
   "dev.none.text": "A phone is listed here once money was set aside on it.",
 
   "problem.offline_storage": "This browser does not let the app keep anything safely (a private window, or no space left). Offline money needs that.",
+  "problem.offline_no_locks": "This browser cannot keep two windows of the app apart, so nothing can be paid from here. Update the browser or use another one.",
+  "problem.offline_changed": "Another window of the app has just used this money. Close the others and try again.",
   "problem.offline_pin_wrong": {
     one: "That is not the PIN this money was set aside with. {count} try left before you have to wait.",
     other: "That is not the PIN this money was set aside with. {count} tries left before you have to wait.",

@@ -171,6 +171,8 @@ export default {
   "dev.none.text": "Ponsel tercantum di sini setelah ada uang yang disisihkan di sana.",
 
   "problem.offline_storage": "Peramban ini tidak mengizinkan aplikasi menyimpan dengan aman (jendela privat, atau ruang habis). Uang luring memerlukannya.",
+  "problem.offline_no_locks": "Peramban ini tidak dapat memisahkan dua jendela aplikasi, jadi tidak ada yang dapat dibayar dari sini. Perbarui peramban atau pakai yang lain.",
+  "problem.offline_changed": "Jendela lain aplikasi baru saja memakai uang ini. Tutup yang lain dan coba lagi.",
   "problem.offline_pin_wrong": { other: "Itu bukan PIN saat uang ini disisihkan. Sisa {count} percobaan sebelum Anda harus menunggu." },
   "problem.offline_close": "Saat ini tidak dapat diserahkan. Coba lagi dengan jaringan yang lebih baik.",
   "problem.offline_foreign": "Ini bukan kode uang luring.",

@@ -171,6 +171,8 @@ export default {
   "dev.none.text": "在手机上留出钱之后，它会列在这里。",
 
   "problem.offline_storage": "这个浏览器不让应用可靠地保存数据（无痕窗口，或空间不足）。离线钱款需要它。",
+  "problem.offline_no_locks": "这个浏览器无法区分应用的两个窗口，所以不能从这里付款。请更新浏览器或换一个。",
+  "problem.offline_changed": "应用的另一个窗口刚刚用了这笔钱。请关闭其他窗口再试。",
   "problem.offline_pin_wrong": { other: "这不是留出这笔钱时用的支付密码。还可以试 {count} 次，之后需要等待。" },
   "problem.offline_close": "暂时无法提交。请在网络较好时再试。",
   "problem.offline_foreign": "这不是离线钱款的码。",
