@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -100,6 +101,37 @@ async def test_a_pass_that_only_receives(town: Town, tmp_path: Path) -> None:
         sign_in(one, town.people[1])
         one.do("load", amount=0, currency="SGD")
         assert one.do("status")["pass"]["left"] == 0
+
+
+async def test_a_terminal_that_lost_its_pass_is_replaced_by_itself(
+    town: Town, tmp_path: Path
+) -> None:
+    person = town.people[1]
+    with device(tmp_path, (), "--server", town.url) as one:
+        sign_in(one, person)
+        one.do("load", amount=300, currency="SGD")
+        assert one.leave() == 0
+    with device(tmp_path, (), "--recover") as one:
+        lost = one.expect("started")["pass"]
+        assert lost["doubt"] == "lost"
+        assert "report it as replaced" in refused(one, "load", amount=300, currency="SGD")
+        one.do("replace")
+        one.do("load", amount=200, currency="SGD")
+        fresh = one.do("status")["pass"]
+        assert (fresh["left"], fresh["doubt"]) == (200, "none")
+        assert fresh["id"] != lost["id"]
+        one.do("sync")
+        assert one.leave() == 0
+    assert {"replaced"} == {one["reason"] for one in await devices(town, person)} - {None}
+
+
+async def devices(town: Town, person: Person) -> list[dict[str, Any]]:
+    line = Line(town.installation.port)
+    try:
+        answer = await line.call("GET", "/v1/offline/devices", token=person.token)
+        return list(answer.body["items"])
+    finally:
+        await line.close()
 
 
 async def test_refusals_are_the_services_words(town: Town, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ class Refusal(StrEnum):
     SYNC_FIRST = "sync_first", "This device may have forgotten payments. Go online once first."
     PASS_LOST = (
         "pass_lost",
-        "This device cannot tell any more what it has paid with this pass. What is left on it"
-        " returns by itself; go online for a new one.",
+        "This device cannot tell any more what it has paid with this pass. Go online and report it"
+        " as replaced; what is left returns by itself, and you can take a new one.",
     )
     UNFINISHED = "unfinished", "Another payment is not finished. Finish it or set it aside first."
     REQUEST_CHANGED = "request_changed", "You have paid this request, with another content."

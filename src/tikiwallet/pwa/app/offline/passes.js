@@ -113,7 +113,7 @@ async function fetchPass({ key, currency, kept, publicKey, body }, pin) {
     await write(
       { store: "passes", row },
       { store: "facts", row: { id: WANTED, value: undefined } },
-      ...older.map((one) => ({ store: /** @type {const} */ ("passes"), row: { ...one, replaced: one.amount === 0 } })),
+      ...older.map((one) => ({ store: /** @type {const} */ ("passes"), row: { ...one, replaced: one.replaced || one.amount === 0 } })),
       ...(till ? [] : [{ store: /** @type {const} */ ("tills"), row: { id: currency, payee: payeeOf(known, message) } }]),
     );
     return Boolean(till);

@@ -153,7 +153,7 @@ export async function beginAnew() {
   await alone(async () => {
     for (const row of await readAll("passes")) await write({ store: "passes", row: { ...row, replaced: true } });
   });
-  await keepFact("device", undefined);
+  for (const one of ["device", "wanted"]) await keepFact(one, undefined);
   await begin();
   await refresh();
 }

@@ -41,7 +41,7 @@ export default {
   "off.cond.gone": "This browser has cleared its storage",
   "off.cond.gone.text": "What was set aside on this phone cannot be paid with any more. What you did not pay returns to your wallet; what you were paid, the other phone can hand in. You can begin anew.",
   "off.cond.lost": "This phone may have forgotten payments",
-  "off.cond.lost.text": "Paying from here could count money twice, so it is off. What you did not pay returns to your wallet. You can begin anew.",
+  "off.cond.lost.text": "Paying from here could count money twice, so it is off. Begin anew: this phone is reported as replaced, and you can set money aside again. What you did not pay returns to your wallet once nobody can claim it any more.",
   "off.cond.behind": "Go online once before you pay",
   "off.cond.behind.text": "This phone may have forgotten payments; the service knows more.",
   "off.cond.begin": "Begin anew",

@@ -38,7 +38,7 @@ export default {
   "off.cond.gone": "Peramban ini menghapus penyimpanannya",
   "off.cond.gone.text": "Uang yang disisihkan di ponsel ini tidak dapat dibayarkan lagi. Yang tidak Anda bayarkan kembali ke dompet; yang Anda terima dapat diserahkan ponsel lainnya. Anda dapat mulai lagi.",
   "off.cond.lost": "Ponsel ini mungkin melupakan pembayaran",
-  "off.cond.lost.text": "Membayar dari sini bisa menghitung uang dua kali, jadi dimatikan. Yang tidak Anda bayarkan kembali ke dompet. Anda dapat mulai lagi.",
+  "off.cond.lost.text": "Membayar dari sini bisa menghitung uang dua kali, jadi dimatikan. Mulai lagi: ponsel ini dilaporkan sudah diganti, dan Anda dapat menyisihkan uang lagi. Yang tidak Anda bayarkan kembali ke dompet setelah tidak ada lagi yang dapat menagihnya.",
   "off.cond.behind": "Sambungkan dulu sekali sebelum membayar",
   "off.cond.behind.text": "Ponsel ini mungkin melupakan pembayaran; layanan tahu lebih banyak.",
   "off.cond.begin": "Mulai lagi",
