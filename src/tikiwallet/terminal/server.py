@@ -59,8 +59,10 @@ class Keys(msgspec.Struct):
 
 
 class Revoked(msgspec.Struct):
-    epoch: int
+    """A list of revoked passes; `more`: others follow it."""
+
     message: str
+    more: bool
 
 
 class Verdict(msgspec.Struct):

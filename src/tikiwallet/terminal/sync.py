@@ -206,7 +206,7 @@ class Sync:
             news = await server.revocations(before)
             await self._machines.learn(bytes_of(news.message))
             known = self._machines.known or known
-            if known.epoch >= news.epoch or known.epoch == before:
+            if not news.more or known.epoch == before:
                 return known
 
     async def _first(self, server: Server, keys: Keys) -> Known:
