@@ -105,6 +105,8 @@ def _check_signed(known: Known, message: Invite | Pay, holder: Pass) -> Refusal 
 
 def _check_asked(invite: Invite, pay: Pay) -> Refusal | None:
     payer, payee = pay.payer, invite.payee
+    if invite.made_at > payer.expiry:  # this device's clock was ahead; the server goes by it
+        return Refusal.EXPIRED
     if pay.payee_pass != payee.id:
         return Refusal.WRONG_PAYEE
     if pay.amount != invite.amount:
