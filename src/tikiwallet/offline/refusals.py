@@ -44,7 +44,11 @@ class Refusal(StrEnum):
     )
     UNFINISHED = "unfinished", "Another payment is not finished. Finish it or set it aside first."
     REQUEST_CHANGED = "request_changed", "You have paid this request, with another content."
-    INVITE_OLD = "invite_old", "This request is too old. Ask for a new one."
+    INVITE_OLD = (
+        "invite_old",
+        "This request is too old. Ask for a new one; if that is too old as well, one of the two"
+        " clocks is wrong: set the date and time of both devices.",
+    )
     NOT_ENOUGH = "not_enough", "There is not enough left on your pass."
     KEY_FAILED = "key_failed", "This device's key did not sign. Unlock it and try again."
 

@@ -216,7 +216,7 @@ export default {
   "problem.offline_pass_lost": "لم يعد هذا الهاتف يعرف ما دفعه. ما تبقّى يعود إلى محفظتك؛ ابدأ من جديد في المال بلا شبكة.",
   "problem.offline_unfinished": "هناك دفعة أخرى لم تنتهِ. أنهِها أولًا.",
   "problem.offline_request_changed": "دفعت هذا الطلب بمبلغ آخر. اطلب رمزًا جديدًا.",
-  "problem.offline_invite_old": "هذا الطلب قديم جدًا. اطلب رمزًا جديدًا.",
+  "problem.offline_invite_old": "هذا الطلب قديم جدًا. اطلب رمزًا جديدًا؛ وإن كان قديمًا أيضًا فإحدى الساعتين خاطئة: اضبط التاريخ والوقت في الهاتفين.",
   "problem.offline_not_enough": "هذا أكثر مما بقي لك على هذا الهاتف.",
   "problem.offline_key_failed": "لم يوقَّع شيء. افتح القفل وأعد المحاولة.",
   "problem.offline_over_limit": "هذا أكثر مما يجوز في دفعة واحدة بلا شبكة.",

@@ -208,7 +208,7 @@ export default {
   "problem.offline_pass_lost": "This phone cannot tell any more what it has paid. What is left returns to your wallet; begin anew under Offline money.",
   "problem.offline_unfinished": "Another payment is not finished. Finish it first.",
   "problem.offline_request_changed": "You have paid this request, with another amount. Ask for a new one.",
-  "problem.offline_invite_old": "This request is too old. Ask for a new one.",
+  "problem.offline_invite_old": "This request is too old. Ask for a new one; if that is too old as well, one of the two clocks is wrong: set the date and time of both phones.",
   "problem.offline_not_enough": "That is more than you have left on this phone.",
   "problem.offline_key_failed": "Nothing was signed. Unlock it and try again.",
   "problem.offline_over_limit": "That is more than one offline payment may be.",

@@ -202,7 +202,7 @@ export default {
   "problem.offline_pass_lost": "Ponsel ini tidak tahu lagi apa yang sudah dibayarnya. Sisanya kembali ke dompet Anda; mulai lagi di Uang luring.",
   "problem.offline_unfinished": "Pembayaran lain belum selesai. Selesaikan dulu.",
   "problem.offline_request_changed": "Anda sudah membayar permintaan ini, dengan jumlah lain. Minta yang baru.",
-  "problem.offline_invite_old": "Permintaan ini terlalu lama. Minta yang baru.",
+  "problem.offline_invite_old": "Permintaan ini terlalu lama. Minta yang baru; jika itu juga terlalu lama, salah satu jam keliru: atur tanggal dan waktu di kedua ponsel.",
   "problem.offline_not_enough": "Itu melebihi sisa Anda di ponsel ini.",
   "problem.offline_key_failed": "Tidak ada yang ditandatangani. Buka kunci lalu coba lagi.",
   "problem.offline_over_limit": "Itu melebihi batas satu pembayaran luring.",

@@ -202,7 +202,7 @@ export default {
   "problem.offline_pass_lost": "这部手机已无法确定付过什么。剩下的钱会回到你的钱包；请在“离线钱款”里重新开始。",
   "problem.offline_unfinished": "另一笔付款还没有完成。请先完成它。",
   "problem.offline_request_changed": "你已付过这个请求，但金额不同。请对方重新出示。",
-  "problem.offline_invite_old": "这个请求太旧了。请对方重新出示。",
+  "problem.offline_invite_old": "这个请求太旧了。请对方重新出示；如果仍然太旧，说明其中一部手机的时间不对，请校准两部手机的日期和时间。",
   "problem.offline_not_enough": "超过了这部手机上剩余的金额。",
   "problem.offline_key_failed": "没有签名。请解锁后再试。",
   "problem.offline_over_limit": "超过了单笔离线付款的上限。",
