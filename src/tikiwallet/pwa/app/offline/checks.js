@@ -121,7 +121,7 @@ function checkChain(till, pay) {
   return others.some((one) => contradicts(pay, one)) ? "conflict" : null;
 }
 
-/** Whether both cannot stand in one chain: cumulative amounts never fall. @param {Message<"pay">} pay @param {Taken} other */
+/** Whether both cannot stand in one chain: neighbours leave no gap between their sums, and no later sum falls short. @param {Message<"pay">} pay @param {Taken} other */
 function contradicts(pay, other) {
   if (other.sequence === pay.sequence) return !sameBytes(other.hash, pay.hash);
   const [earlier, later] = other.sequence < pay.sequence ? [other, pay] : [pay, other];
