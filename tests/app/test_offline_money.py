@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.app.conftest import OpenPage, add_fingerprint_reader
 from tests.app.people import PIN, People, Somebody
+from tests.app.test_core import run
 from tests.app.test_offline import installed
 from tests.app.words import shown
 
@@ -337,6 +338,59 @@ def test_a_browser_that_cleared_its_storage_pays_no_more(phones: tuple[Phone, Ph
     payer.page.goto("/offline")
     expect(payer.page.get_by_text("This browser has cleared its storage")).to_be_visible()
     expect(payer.page.get_by_role("link", name="Pay offline")).to_have_count(0)
+
+
+def test_a_browser_that_cannot_keep_two_windows_apart_pays_nothing(
+    phones: tuple[Phone, Phone],
+) -> None:
+    payer, payee = phones
+    payer.page.add_init_script("delete Navigator.prototype.locks")
+    cut_off(*phones)
+    payee.ask(payer, "2.00")
+    payer.review(payee)
+    payer.page.get_by_role("button", name=shown("Pay S$2.00")).click()
+    payer.enter_pin()
+    expect(payer.page.get_by_text("cannot keep two windows of the app apart")).to_be_visible()
+    payer.page.goto("/offline")
+    expect(payer.page.locator(".off-pass")).to_contain_text(shown("S$20.00"))
+
+
+def test_of_two_writers_of_one_purse_the_second_fails(phones: tuple[Phone, Phone]) -> None:
+    payer, _ = phones
+    told = run(
+        payer.page,
+        "offline/journal.js",
+        """await (async () => {
+          const [row] = await m.readAll("passes");
+          const [now] = await m.write({ store: "passes", row: { ...row, writer: 1 } });
+          const write = (row) => m.write({ store: "passes", row }).then(() => "kept", (why) => why.code);
+          const second = await write({ ...row, writer: 2 });
+          const { writer } = await m.read("passes", row.id);
+          return [second, writer, await write(now)];
+        })()""",
+    )
+    assert told == ["offline_changed", 1, "kept"]
+
+
+def test_a_phone_that_may_be_a_copy_is_replaced_by_itself(phones: tuple[Phone, Phone]) -> None:
+    payer, _ = phones
+    page = payer.page
+    # Its mark beside the journal is missing, as after a backup was played back.
+    page.evaluate(
+        "() => Object.keys(localStorage).filter((name) => /offline[.][^.]+$/.test(name))"
+        ".forEach((name) => localStorage.removeItem(name))"
+    )
+    page.goto("/offline")
+    page.get_by_text("reported as replaced").wait_for()
+    page.get_by_role("button", name="Begin anew").click()
+    expect(page.get_by_text("reported as replaced")).to_have_count(0)
+    payer.get_ready("5.00")
+    expect(page.get_by_text("reported as replaced")).to_have_count(0)
+    expect(page.locator(".off-pass")).to_contain_text(shown("S$5.00"))
+    expect(page.get_by_text("On its way back")).to_be_visible()
+    expect(page.locator("main .item").first).to_contain_text(shown("S$20.00"))
+    reasons = [one["reason"] for one in payer.who.call("GET", "/v1/offline/devices")["items"]]
+    assert reasons == ["replaced", None]
 
 
 def test_a_key_cannot_be_read_out_of_the_journal(phones: tuple[Phone, Phone]) -> None:

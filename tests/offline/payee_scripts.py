@@ -286,6 +286,26 @@ def _from_itself(script: Script[Payee], asked: Invite) -> bytes:
     return made.sealed_by(samples.PAYEE)
 
 
+def asked_with_a_clock_ahead() -> Script[Payee]:
+    """The server would refuse what was asked for after the payer's pass has expired."""
+    script = payee(pass_of("payee", expiry=NOW + 30 * DAY))
+    script.clock = samples.issued("payer").expiry
+    first = invite(script)
+    script.clock += 1
+    late = invite(script, octets("request 2"))
+    script.clock = NOW + 100
+    script.do(Synced)
+    script.store()
+    receive(script, paid(late).raw)
+    script.refuses(Refusal.EXPIRED)
+    receive(script, paid(first).raw)
+    script.store()
+    script.sign()
+    script.store()
+    script.shows(View.ACCEPTED)
+    return script
+
+
 def takes_the_lock_that_is_its_own() -> Script[Payee]:
     script = payee()
     asked = invite(script)
@@ -476,6 +496,7 @@ PAYEES: tuple[Callable[[], Script[Payee]], ...] = (
     asks,
     has_lost_its_pass,
     refuses_payments,
+    asked_with_a_clock_ahead,
     takes_the_lock_that_is_its_own,
     has_no_fresh_list,
     has_half_a_list,

@@ -17,6 +17,7 @@ from tikiwallet.offline.exchange.effects import (
     Received,
     Restarted,
     SetAside,
+    Store,
     Stored,
     Synced,
     Tick,
@@ -425,6 +426,18 @@ def is_voided() -> Script[Payer]:
     receive(script, samples.invite().raw)
     script.refuses(Refusal.CANCELLED)
     assert script.state.purse.left == 4_850  # until it has settled
+    script.do(Synced)
+    assert script.uploaded == Upload((Item(samples.invite().raw, void=samples.void().raw),))
+    script.store()
+    script.do(lambda now: Outcome(now, samples.void().hash, Outcomes.VOIDED))
+    script.store()
+    script.nothing()
+    script.do(lambda now: Outcome(now, samples.void().hash, Outcomes.VOIDED))
+    script.nothing()
+    script.do(Synced)
+    assert script.last == (Store(),)  # the server has it: it is not told again
+    script.store()
+    is_at(script, Stage.VOIDED)
     return script
 
 

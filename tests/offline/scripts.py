@@ -152,9 +152,9 @@ def payer(own: Pass | None = None) -> Script[Payer]:
     return Script(Payer(known(), Purse.of(own or samples.issued("payer"))))
 
 
-def payee(*, listed: bool = True) -> Script[Payee]:
+def payee(own: Pass | None = None, *, listed: bool = True) -> Script[Payee]:
     """A payee who asked nobody yet."""
-    own = samples.issued("payee", amount=0, name="Mei Ling")
+    own = own or samples.issued("payee", amount=0, name="Mei Ling")
     return Script(Payee(known(listed=listed), Till(own.raw)))
 
 

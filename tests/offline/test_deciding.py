@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tikiwallet.offline.checks import contradict
 from tikiwallet.offline.deciding import (
     CONTESTED_SECONDS,
     NEW_ACCOUNT_SECONDS,
@@ -28,6 +29,7 @@ from tikiwallet.offline.deciding import (
     fund_room,
     next_step,
 )
+from tikiwallet.offline.exchange.till import Taken
 
 SGD, START = 702, 1
 ISSUED = 1_800_000_000
@@ -119,6 +121,26 @@ NEXT = payment(2, 50, 150, FIRST.hash).signed
 )
 def test_contradictions(one: Signed, other: Signed, kind: Contradiction | None) -> None:
     assert contradiction(one, other) is contradiction(other, one) is kind
+
+
+_SIGNED = st.builds(
+    Signed,
+    hash=st.sampled_from((b"a", b"b", b"c")),
+    previous=st.sampled_from((b"a", b"b", b"c")),
+    sequence=st.integers(1, 4),
+    amount=st.integers(1, 3),
+    cumulative=st.integers(3, 8),
+)
+
+
+@given(_SIGNED, _SIGNED)
+def test_devices_find_what_the_server_finds(one: Signed, other: Signed) -> None:
+    assume(one.hash != other.hash or one == other)  # a hash is that of one message
+
+    def taken(of: Signed) -> Taken:
+        return Taken(b"", of.sequence, of.previous, of.hash, of.amount, of.cumulative, until=0)
+
+    assert contradict(taken(one), taken(other)) is (contradiction(one, other) is not None)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """A terminal and a running service: signing in, a pass, what the issuer says, settling."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +15,12 @@ from tests.faults.installation import Installation
 from tests.faults.wire import Line
 from tests.servers import free_port, run_apart
 from tests.terminal.devices import Device, device
-from tests.terminal.shops import Shop, paid
+from tests.terminal.shops import SARI, Issuer, Shop, paid
 
 from tikiwallet.offline.wire.keys import PrivateKey
-from tikiwallet.offline.wire.messages import Pass
+from tikiwallet.offline.wire.messages import REVOKED_MOST, Pass, Revocations
 from tikiwallet.terminal.journal import Change, Journal, Shelf
+from tikiwallet.terminal.server import Keys, Revoked, Server, text_of
 from tikiwallet.terminal.sync import Sync
 
 
@@ -100,6 +103,65 @@ async def test_a_pass_that_only_receives(town: Town, tmp_path: Path) -> None:
         sign_in(one, town.people[1])
         one.do("load", amount=0, currency="SGD")
         assert one.do("status")["pass"]["left"] == 0
+
+
+async def test_a_terminal_that_lost_its_pass_is_replaced_by_itself(
+    town: Town, tmp_path: Path
+) -> None:
+    person = town.people[1]
+    with device(tmp_path, (), "--server", town.url) as one:
+        sign_in(one, person)
+        one.do("load", amount=300, currency="SGD")
+        assert one.leave() == 0
+    with device(tmp_path, (), "--recover") as one:
+        lost = one.expect("started")["pass"]
+        assert lost["doubt"] == "lost"
+        assert "report it as replaced" in refused(one, "load", amount=300, currency="SGD")
+        one.do("replace")
+        one.do("load", amount=200, currency="SGD")
+        fresh = one.do("status")["pass"]
+        assert (fresh["left"], fresh["doubt"]) == (200, "none")
+        assert fresh["id"] != lost["id"]
+        one.do("sync")
+        assert one.leave() == 0
+    assert {"replaced"} == {one["reason"] for one in await devices(town, person)} - {None}
+
+
+class Lists(Server):
+    """A service that has revoked more passes than one list holds."""
+
+    def __init__(self, issuer: Issuer, count: int) -> None:
+        self._issuer = issuer
+        self._ids = sorted(os.urandom(16) for _ in range(count))
+
+    async def keys(self) -> Keys:
+        return Keys(text_of(self._issuer.root.public), text_of(self._issuer.known().keys))
+
+    async def revocations(self, since: int) -> Revoked:
+        some = tuple(self._ids[since : since + REVOKED_MOST])
+        epoch = since + len(some)
+        news = Revocations(epoch=epoch, since=since, time=self._issuer.now, passes=some)
+        message = text_of(news.sealed_by(self._issuer.key))
+        return Revoked(message, more=epoch < len(self._ids))
+
+
+async def test_lists_are_read_to_their_end(tmp_path: Path) -> None:
+    issuer = Issuer(int(time.time()))
+    shop = Shop(tmp_path, SARI, time.time)
+    sync = Sync(shop.journal, shop.machines, "http://127.0.0.1")
+    known = await sync._learn(Lists(issuer, 2 * REVOKED_MOST + 1))
+    assert len(known.revoked) == 2 * REVOKED_MOST + 1
+    assert known.listed_at == issuer.now
+    shop.journal.close()
+
+
+async def devices(town: Town, person: Person) -> list[dict[str, Any]]:
+    line = Line(town.installation.port)
+    try:
+        answer = await line.call("GET", "/v1/offline/devices", token=person.token)
+        return list(answer.body["items"])
+    finally:
+        await line.close()
 
 
 async def test_refusals_are_the_services_words(town: Town, tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ def _check_signed(known: Known, message: Invite | Pay, holder: Pass) -> Refusal 
 
 def _check_asked(invite: Invite, pay: Pay) -> Refusal | None:
     payer, payee = pay.payer, invite.payee
+    if invite.made_at > payer.expiry:  # this device's clock was ahead; the server goes by it
+        return Refusal.EXPIRED
     if pay.payee_pass != payee.id:
         return Refusal.WRONG_PAYEE
     if pay.amount != invite.amount:
@@ -135,20 +137,18 @@ def _check_chain(till: Till, pay: Pay) -> Refusal | None:
     first = pay.sequence == payer.start_sequence
     if first and (pay.previous != payer.hash or pay.cumulative != pay.amount):
         return Refusal.BROKEN_CHAIN
+    this = Taken.of(pay)
     others = (one for one in till.taken if one.payer == payer.id)
-    return Refusal.CONFLICT if any(_contradicts(pay, one) for one in others) else None
+    return Refusal.CONFLICT if any(contradict(this, one) for one in others) else None
 
 
-def _contradicts(pay: Pay, other: Taken) -> bool:
-    """Can `other` not stand in one chain with `pay`? Cumulative amounts never fall."""
-    if other.sequence == pay.sequence:
-        return other.hash != pay.hash
-    if other.sequence < pay.sequence:
-        between = pay.cumulative - pay.amount - other.cumulative
-        follows = pay.previous == other.hash
-    else:
-        between = other.cumulative - other.amount - pay.cumulative
-        follows = other.previous == pay.hash
-    if abs(other.sequence - pay.sequence) == 1:
-        return between != 0 or not follows
+def contradict(one: Taken, other: Taken) -> bool:
+    """Can two payments of one pass not stand in one chain? Neighbours leave no gap between their
+    sums, and no later sum falls short. The server decides alike (`deciding.contradiction`)."""
+    if one.sequence == other.sequence:
+        return one.hash != other.hash
+    earlier, later = (one, other) if one.sequence < other.sequence else (other, one)
+    between = later.cumulative - later.amount - earlier.cumulative
+    if later.sequence - earlier.sequence == 1:
+        return between != 0 or later.previous != earlier.hash
     return between < 0

@@ -39,12 +39,16 @@ class Refusal(StrEnum):
     SYNC_FIRST = "sync_first", "This device may have forgotten payments. Go online once first."
     PASS_LOST = (
         "pass_lost",
-        "This device cannot tell any more what it has paid with this pass. What is left on it"
-        " returns by itself; go online for a new one.",
+        "This device cannot tell any more what it has paid with this pass. Go online and report it"
+        " as replaced; what is left returns by itself, and you can take a new one.",
     )
     UNFINISHED = "unfinished", "Another payment is not finished. Finish it or set it aside first."
     REQUEST_CHANGED = "request_changed", "You have paid this request, with another content."
-    INVITE_OLD = "invite_old", "This request is too old. Ask for a new one."
+    INVITE_OLD = (
+        "invite_old",
+        "This request is too old. Ask for a new one; if that is too old as well, one of the two"
+        " clocks is wrong: set the date and time of both devices.",
+    )
     NOT_ENOUGH = "not_enough", "There is not enough left on your pass."
     KEY_FAILED = "key_failed", "This device's key did not sign. Unlock it and try again."
 

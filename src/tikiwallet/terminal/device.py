@@ -247,6 +247,13 @@ class Terminal:
         await self._renamed()
         self._tell("loaded", **self.status())
 
+    async def replace(self) -> None:
+        """Set this terminal up anew, as a device in the place of the one before, whose passes pay
+        no more. What is left on them returns when nothing can be claimed of them any more."""
+        with _told():
+            await self._sync.replace()
+        self._tell("replaced", text="This terminal is set up anew. Load a pass.")
+
     async def end_pass(self) -> None:
         """Pay no more with the pass; the server learns it with the next sync."""
         await self._machines.end_pass()

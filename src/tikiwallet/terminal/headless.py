@@ -38,11 +38,12 @@ _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
         Terminal.code,
         Terminal.load,
         Terminal.end_pass,
+        Terminal.replace,
         Terminal.sync,
     )
 }
 # These wait for a server; people go on paying meanwhile.
-_SLOW: Final = frozenset({"sign_in", "code", "load", "sync"})
+_SLOW: Final = frozenset({"sign_in", "code", "load", "replace", "sync"})
 
 
 def say(event: str, /, **facts: Any) -> None:

@@ -43,7 +43,7 @@ from tikiwallet.offline.exchange.effects import (
 from tikiwallet.offline.exchange.keeping import kept, written
 from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
-from tikiwallet.offline.exchange.purse import Purse
+from tikiwallet.offline.exchange.purse import Doubt, Purse
 from tikiwallet.offline.exchange.purse import Stage as PaymentStage
 from tikiwallet.offline.exchange.till import Request, Till
 from tikiwallet.offline.exchange.till import Stage as RequestStage
@@ -144,6 +144,11 @@ class Machines:
         """The machine of the pass that this terminal pays with."""
         found = self._current
         return found.state if found else None
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether nobody can tell any more what was paid with the pass."""
+        return self.payer is not None and self.payer.purse.doubt is Doubt.LOST
 
     @property
     def _current(self) -> _Machine[Payer] | None:

@@ -15,6 +15,10 @@ _HALVES: Final = {
     (True, True): "█",
 }
 _BARE: Final = str.maketrans("", "", "[]")  # as IPv6 addresses stand in a URL
+_LOST: Final = (
+    "Nobody can tell any more what was paid with the pass, so it pays no more. Report this terminal"
+    " as replaced to load a new one; what is left returns seven days after the pass has expired."
+)
 _OVER: Final = {
     "accepted": "Accepted",
     "voided": "Called off",
@@ -246,6 +250,9 @@ def _service(model: Model) -> Page:
             Action("end_pass", "End the pass, so that a new one can be loaded"),
             *actions,
         ]
+        if (status.get("pass") or {}).get("doubt") == "lost":
+            lines.append(_LOST)
+            actions.insert(0, Action("replace", "Report this terminal as replaced"))
     text = "\n".join(lines)
     return Page("service", "Service", text, actions=(*actions, Action("back", "Back")))
 

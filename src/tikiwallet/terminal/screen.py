@@ -192,7 +192,7 @@ class TerminalApp(App[None]):
                 await getattr(terminal, action.name)(**typed)
                 if self._model.wanted != "code" or action.name == "code":
                     self._model.wanted = "service" if action.name != "number" else ""
-            case other:  # agree, hang_up, cancel, confirm, end_pass
+            case other:  # agree, hang_up, cancel, confirm, end_pass, replace
                 await getattr(terminal, other)()
 
     async def _load(self, terminal: Terminal, typed: dict[str, str]) -> None:

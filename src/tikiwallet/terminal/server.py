@@ -59,8 +59,10 @@ class Keys(msgspec.Struct):
 
 
 class Revoked(msgspec.Struct):
-    epoch: int
+    """A list of revoked passes; `more`: others follow it."""
+
     message: str
+    more: bool
 
 
 class Verdict(msgspec.Struct):
@@ -126,6 +128,12 @@ class Server:
     async def add_device(self, access: str, name: str) -> Device:
         body = {"name": name, "kind": "terminal", "protection": "file"}
         return await self._post("/v1/offline/devices", Device, body, access=access)
+
+    async def replaced(self, access: str, device: str) -> None:
+        """Report a device as replaced, for good: what is on its passes returns."""
+        await self._post(
+            f"/v1/offline/devices/{device}/revoke", Device, {"reason": "replaced"}, access=access
+        )
 
     async def issue(self, access: str, key: str, body: dict[str, Any]) -> Issued:
         """A pass; the same idempotency `key` gives the same again."""

@@ -5,6 +5,7 @@ from typing import Any
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.exchange.payer import Payer
+from tikiwallet.offline.exchange.purse import Doubt
 from tikiwallet.offline.exchange.till import Request
 from tikiwallet.offline.wire.messages import Invite, Pass
 from tikiwallet.terminal.amounts import write_amount
@@ -85,4 +86,5 @@ def pass_facts(own: Pass, payer: Payer | None) -> Facts:
         "payments_left": max(0, own.limits.payments - made),
         "most_per_payment": own.limits.most_per_payment,
         "expires": own.expiry,
+        "doubt": (payer.purse.doubt if payer else Doubt.NONE).value,
     }

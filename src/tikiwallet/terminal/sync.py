@@ -13,6 +13,7 @@ from typing import Any, Final
 from tikiwallet.offline.exchange.effects import Item, Outcomes
 from tikiwallet.offline.exchange.keeping import kept, written
 from tikiwallet.offline.known import Known
+from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import IssuerKeys, Pass, Revocations
@@ -25,6 +26,7 @@ _DEVICE_NAME: Final = "Terminal"
 _AT_ONCE: Final = 100  # items of an upload
 _KEY_DOMAIN: Final = b"tikiwallet/offline/1/key\0"
 _NO_SERVER: Final = "No server was named: start with --server URL."
+_CONFIRM: Final = "The passes were called back. Sign in again, then load a new one."
 _NOT_SIGNED_IN: Final = "Sign in first."
 
 
@@ -113,8 +115,10 @@ class Sync:
                 body["pin"] = pin
             try:
                 issued = await server.issue(access, wanted.key.hex(), body)
-            except Refused:
+            except Refused as refused:
                 await self._write(wanted=None)  # the next wish is another one
+                if refused.code == "pass_open" and self._machines.has_lost:
+                    raise Refused("pass_lost", Refusal.PASS_LOST.sentence) from None
                 raise
             if not issued.message:
                 raise Offline("The pass is being made; ask again in a moment.")
@@ -122,6 +126,21 @@ class Sync:
             self._check_pass(known, message, wanted)
             await self._machines.take_pass(known, message)
             await self._write(wanted=None)
+
+    async def replace(self) -> None:
+        """Report this device as replaced, and register it as a new one: its passes are called back.
+        What was cut off is done again; a device that was reported before stays so."""
+        async with self._calling, self._server() as server:
+            access = await self._token(server)
+            if device := self._fact("device"):
+                await server.replaced(access, device)
+            await self._write(device=None, wanted=None)
+            try:
+                await self._device(server, access)
+            except Refused as refused:
+                if refused.code == "reauthentication_required":
+                    raise Refused(refused.code, _CONFIRM) from None
+                raise
 
     async def _wanted(self, amount: int, currency: str) -> _Wanted:
         """What was asked for before and is still open, if it is the same; else a fresh key."""
@@ -187,7 +206,7 @@ class Sync:
             news = await server.revocations(before)
             await self._machines.learn(bytes_of(news.message))
             known = self._machines.known or known
-            if known.epoch >= news.epoch or known.epoch == before:
+            if not news.more or known.epoch == before:
                 return known
 
     async def _first(self, server: Server, keys: Keys) -> Known:

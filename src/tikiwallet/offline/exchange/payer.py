@@ -359,8 +359,11 @@ def _closing(payer: Payer) -> Step:
 
 
 def _outcome(payer: Payer, event: Outcome) -> Step:
+    """The hash is that of the PAY, or of the VOID."""
     payment = payer.purse.payment(event.hash)
-    if payment is None or event.outcome is Outcomes.RECORDED:
+    if payment is None:
+        return _void_taken(payer, event.hash)
+    if event.outcome is Outcomes.RECORDED:
         return payer, ()
     stage = _AFTER[event.outcome]
     if payment.stage is stage:
@@ -369,6 +372,15 @@ def _outcome(payer: Payer, event: Outcome) -> Step:
     if stage is Stage.CONFLICT:
         purse = purse.lost()
     return _storing(replace(payer, purse=purse), payment.hash)
+
+
+def _void_taken(payer: Payer, hash: bytes) -> Step:
+    for one in payer.purse.payments:
+        if _is_void_unknown(one) and Void.parse(one.void).hash == hash:
+            return _storing(
+                replace(payer, purse=payer.purse.changed(replace(one, void_known=True)))
+            )
+    return payer, ()
 
 
 def _synced(payer: Payer, event: Synced) -> Step:
@@ -407,10 +419,14 @@ def _restarted(payer: Payer, event: Restarted) -> Step:
 
 def _uploads(payer: Payer) -> tuple[Effect, ...]:
     """All that the server may not know yet."""
-    items = [_item(one) for one in payer.purse.payments if one.stage in _OPEN or one.void]
+    items = [_item(one) for one in payer.purse.payments if one.stage in _OPEN or _is_void_unknown(one)]
     if payer.purse.close:
         items.append(Item(close=payer.purse.close))
     return (Upload(tuple(items)),) if items else ()
+
+
+def _is_void_unknown(payment: Payment) -> bool:
+    return bool(payment.void) and not payment.void_known
 
 
 def _item(payment: Payment) -> Item:

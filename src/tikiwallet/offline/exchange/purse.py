@@ -50,7 +50,7 @@ class Tip:
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A signed PAY, the INVITE it answers, and the payee's RECEIPT or VOID, empty until there is
-    one."""
+    one. `void_known`: the server has the VOID."""
 
     hash: bytes
     request_id: bytes
@@ -59,6 +59,7 @@ class Payment:
     stage: Stage = Stage.SIGNED
     receipt: bytes = b""
     void: bytes = b""
+    void_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ async function checkSigned(known, message, holder) {
 const isLockedAway = ({ payeeLock }, payee) => payeeLock !== undefined && !sameBytes(payeeLock, payee.pseudonym);
 
 /** @param {Message<"invite">} invite @param {Message<"pay">} pay @returns {Refusal | null} */
-function checkAsked({ amount, currency, payee }, pay) {
+function checkAsked({ amount, currency, payee, madeAt }, pay) {
+  if (madeAt > pay.payer.expiry) return "expired"; // this device's clock was ahead; the server goes by it
   if (!sameBytes(pay.payeePass, payee.id)) return "wrong_payee";
   if (pay.amount !== amount) return "wrong_amount";
   if (pay.payer.currency !== currency) return "wrong_currency";
@@ -120,7 +121,7 @@ function checkChain(till, pay) {
   return others.some((one) => contradicts(pay, one)) ? "conflict" : null;
 }
 
-/** Whether both cannot stand in one chain: cumulative amounts never fall. @param {Message<"pay">} pay @param {Taken} other */
+/** Whether both cannot stand in one chain: neighbours leave no gap between their sums, and no later sum falls short. @param {Message<"pay">} pay @param {Taken} other */
 function contradicts(pay, other) {
   if (other.sequence === pay.sequence) return !sameBytes(other.hash, pay.hash);
   const [earlier, later] = other.sequence < pay.sequence ? [other, pay] : [pay, other];

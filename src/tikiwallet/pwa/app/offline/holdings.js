@@ -22,7 +22,7 @@ import { parse } from "./messages.js";
  * @property {Kept} kept
  * @property {number} claimUntil seconds since 1970
  * @property {Payer} payer the machine that pays with it
- * @property {boolean} [replaced] another one took its place
+ * @property {boolean} [replaced] another one took its place, or the phone was reported and registered anew
  * @property {boolean} [isClosed] the service knows that it was given back
  */
 /** @typedef {{ id: string, payee: Payee }} TillRow the machine that is paid in the currency `id` */
@@ -82,9 +82,9 @@ const WAITING = new Set(["void", "verified", "signed", "accepted", "uploaded"]);
 export const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** @param {PassRow} row @param {number} at seconds @returns {Promise<Held>} */
-async function showPass({ id, currency, kept, payer, claimUntil }, at) {
+async function showPass({ id, currency, kept, payer, claimUntil, replaced = false }, at) {
   const { amount, expiry, limits } = await parse("pass", payer.purse.own);
-  const isOpen = payer.purse.close.length === 0;
+  const isOpen = payer.purse.close.length === 0 && !replaced;
   return {
     id,
     currency,
@@ -94,7 +94,7 @@ async function showPass({ id, currency, kept, payer, claimUntil }, at) {
     expires: expiry * 1000,
     claimUntil: claimUntil * 1000,
     state: !isOpen ? "closed" : at < expiry ? "open" : "expired",
-    doubt: payer.purse.doubt,
+    doubt: replaced ? "none" : payer.purse.doubt,
     lock: kept.lock.kind,
   };
 }
@@ -177,7 +177,7 @@ export async function refresh() {
     readFact("device"),
     condition(),
   ]);
-  const shown = await Promise.all(passes.filter((row) => !row.replaced).map((row) => showPass(row, at)));
+  const shown = await Promise.all(passes.filter((row) => !row.replaced || row.amount).map((row) => showPass(row, at)));
   const exchanges = await Promise.all([
     ...passes.flatMap((row) => row.payer.purse.payments.map((payment) => showPayment(row, payment))),
     ...tills.flatMap((till) =>

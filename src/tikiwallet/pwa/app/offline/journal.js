@@ -1,6 +1,6 @@
 // What this device must not lose: its keys, its passes, every message it signed or took in. Written through to
 // the disk and read back before anything of it is shown. Each person of a device has rows of their own; signing
-// out forgets none of them.
+// out forgets none of them. A pass or till is only written over the version of it that was read.
 import { Problem } from "../core/problems.js";
 import { keepNote, readNote } from "../core/preferences.js";
 import { me } from "../core/session.js";
@@ -66,16 +66,18 @@ export const readFact = async (id) => (await read("facts", id))?.value;
 export const keepFact = (id, value) => write({ store: "facts", row: { id, value } });
 
 /**
- * All of it or nothing, on the disk and found there again when this resolves. Throws Problem.
- * @param {...Write} writes
+ * All of it or nothing, on the disk and found there again when this resolves. Throws Problem: `offline_changed` when
+ * somebody else, as another tab, has written one of the rows since it was read.
+ * @param {...Write} writes @returns {Promise<any[]>} the rows as they are now
  */
 export async function write(...writes) {
   const mine = person();
-  const rows = writes.map(({ store, row }) => ({ store, row: { ...row, person: mine } }));
+  const rows = writes.map(({ store, row }) => ({ store, row: { ...row, person: mine, ...nextVersion(store, row) } }));
   const transaction = (await database()).transaction(STORES, "readwrite", { durability: "strict" });
+  let reason = "offline_storage";
   const ended = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
-    transaction.onabort = () => reject(new Problem("offline_storage"));
+    transaction.onabort = () => reject(new Problem(reason));
   });
   const facts = transaction.objectStore("facts");
   const [mark = crypto.randomUUID(), seen = 0] = await Promise.all(
@@ -83,11 +85,21 @@ export async function write(...writes) {
   );
   facts.put({ person: mine, id: INSTALL, value: mark });
   facts.put({ person: mine, id: TIME, value: Math.max(clock(), seen) });
-  for (const { store, row } of rows) transaction.objectStore(store).put(row);
+  const before = await Promise.all(rows.map(({ store, row }) => done(transaction.objectStore(store).get([mine, row.id]))));
+  if (rows.some(({ row }, i) => row.version !== undefined && row.version !== (before[i]?.version ?? 0) + 1)) {
+    reason = "offline_changed";
+    transaction.abort();
+  } else {
+    for (const { store, row } of rows) transaction.objectStore(store).put(row);
+  }
   await ended;
   for (const { store, row } of rows) await readBack(store, row);
   keepNote(markOf(mine), mark);
+  return rows.map(({ row }) => row);
 }
+
+/** @param {Store} store @param {Row} row as it was read @returns {{ version?: number }} facts are simply replaced */
+const nextVersion = (store, { version = 0 }) => (store === "facts" ? {} : { version: version + 1 });
 
 /** @param {Store} store @param {string} id of a row that nothing can concern any more */
 export async function forget(store, id) {

@@ -47,8 +47,16 @@ signedIn.subscribe((is) => {
 
 const clock = () => Math.floor(Date.now() / 1000);
 
-/** One step at a time, whichever tab takes it. @template T @param {() => Promise<T>} act @returns {Promise<T>} */
-const alone = (act) => /** @type {any} */ (navigator.locks ? navigator.locks.request("tw-offline", act) : act());
+/**
+ * One step at a time, whichever tab takes it; without locks only the journal notices another tab. Not inside `act`.
+ * @template T @param {() => Promise<T>} act @returns {Promise<T>}
+ */
+export const alone = (act) => /** @type {any} */ (navigator.locks ? navigator.locks.request("tw-offline", act) : act());
+
+/** Two tabs must not spend one pass at once. Throws Problem. */
+function mustBeAlone() {
+  if (!navigator.locks) throw new Problem("offline_no_locks");
+}
 
 /** @param {string} pass @returns {string} the note of how far its chain had come, beside the journal */
 const chainNote = (pass) => `offline.chain.${pass}`;
@@ -77,7 +85,7 @@ export const tell = (side, id, event, signer) =>
       row = { ...row, [side]: state };
       for (const effect of effects) {
         if (effect.type === "store") {
-          await write({ store, row });
+          [row] = await write({ store, row });
           if (side === "payer") noteChain(row);
           events.unshift({ type: "stored" });
         } else if (effect.type === "sign") {
@@ -206,6 +214,7 @@ export const checkNumber = async (offer, phone) =>
 
 /** @param {Offer} offer @param {string | null} pin signs, writes and shows the payment; throws Problem */
 export async function pay(offer, pin) {
+  mustBeAlone();
   const signer = await unlock((await read("passes", offer.pass)).kept, pin);
   mustGoOn(await tell("payer", offer.pass, { type: "confirmed" }, signer));
   await refresh();
@@ -213,6 +222,7 @@ export async function pay(offer, pin) {
 
 /** @param {string} pass @param {Signer} signer signs that nothing more is paid from it; throws Problem */
 export async function close(pass, signer) {
+  mustBeAlone();
   mustGoOn(await tell("payer", pass, { type: "closing" }, signer));
   await refresh();
 }

@@ -10,7 +10,7 @@ import { refresh } from "./holdings.js";
 import { askToPersist, begin, keepFact, read, readAll, readFact, write } from "./journal.js";
 import { makeKey, unlock } from "./keystore.js";
 import { hasIssued } from "./known.js";
-import { close, tell } from "./meeting.js";
+import { alone, close, tell } from "./meeting.js";
 import { parse } from "./messages.js";
 import { payeeOf } from "./payee.js";
 import { payerOf } from "./payer.js";
@@ -107,15 +107,18 @@ async function fetchPass({ key, currency, kept, publicKey, body }, pin) {
     claimUntil: Date.parse(told.claim_until) / 1000,
     payer: payerOf(known, pass),
   };
-  const older = /** @type {PassRow[]} */ (await readAll("passes")).filter((one) => one.currency === currency);
-  const till = await read("tills", currency);
-  await write(
-    { store: "passes", row },
-    { store: "facts", row: { id: WANTED, value: undefined } },
-    ...older.map((one) => ({ store: /** @type {const} */ ("passes"), row: { ...one, replaced: one.amount === 0 } })),
-    ...(till ? [] : [{ store: /** @type {const} */ ("tills"), row: { id: currency, payee: payeeOf(known, message) } }]),
-  );
-  if (till) await tell("payee", currency, { type: "renewed", data: message });
+  const isRenewed = await alone(async () => {
+    const older = /** @type {PassRow[]} */ (await readAll("passes")).filter((one) => one.currency === currency);
+    const till = await read("tills", currency);
+    await write(
+      { store: "passes", row },
+      { store: "facts", row: { id: WANTED, value: undefined } },
+      ...older.map((one) => ({ store: /** @type {const} */ ("passes"), row: { ...one, replaced: one.replaced || one.amount === 0 } })),
+      ...(till ? [] : [{ store: /** @type {const} */ ("tills"), row: { id: currency, payee: payeeOf(known, message) } }]),
+    );
+    return Boolean(till);
+  });
+  if (isRenewed) await tell("payee", currency, { type: "renewed", data: message });
   await Promise.all([refresh(), wallets.refresh()]);
 }
 

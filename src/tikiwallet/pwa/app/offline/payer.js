@@ -297,13 +297,23 @@ async function closing(payer) {
   return signing({ ...payer, front: "closing", offer: null, atHand: NONE, closingAt: payer.known.now });
 }
 
-/** @param {Payer} payer @param {EventOf<"outcome">} event @returns {Step} */
-function outcome(payer, { hash, outcome: word }) {
+/** The hash is that of the PAY, or of the VOID. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
+async function outcome(payer, { hash, outcome: word }) {
   const payment = purses.paymentOf(payer.purse, hash);
   const stage = AFTER[word];
-  if (!payment || !stage || payment.stage === stage) return [payer, []];
+  if (!payment) return voidTaken(payer, hash);
+  if (!stage || payment.stage === stage) return [payer, []];
   const purse = purses.changed(payer.purse, { ...payment, stage });
   return storing({ ...payer, purse: stage === "conflict" ? purses.lost(purse) : purse }, hash);
+}
+
+/** @param {Payer} payer @param {Bytes} hash @returns {Promise<Step>} */
+async function voidTaken(payer, hash) {
+  for (const one of payer.purse.payments.filter(isVoidUnknown)) {
+    if (!sameBytes((await parse("void", one.void)).hash, hash)) continue;
+    return storing({ ...payer, purse: purses.changed(payer.purse, { ...one, voidKnown: true }) });
+  }
+  return [payer, []];
 }
 
 /** @param {Payer} payer @param {EventOf<"synced">} event @returns {Promise<Step>} */
@@ -334,9 +344,12 @@ function restarted(payer, { now, sequenceSeen }) {
 
 /** @param {Payer} payer @returns {Effect[]} all that the server may not know yet */
 function uploads({ purse: { payments, close } }) {
-  const items = payments.filter((one) => OPEN.has(one.stage) || one.void.length).map(itemOf);
+  const items = payments.filter((one) => OPEN.has(one.stage) || isVoidUnknown(one)).map(itemOf);
   return upload(close.length ? [...items, item({ close })] : items);
 }
+
+/** @param {Payment} payment */
+const isVoidUnknown = (payment) => payment.void.length > 0 && !payment.voidKnown;
 
 /** @param {Payment} payment */
 const itemOf = ({ invite, pay, receipt, void: off }) => item(off.length ? { invite, void: off } : { invite, pay, receipt });

@@ -24,6 +24,7 @@ import { parse } from "./messages.js";
  * @property {Stage} stage
  * @property {Bytes} receipt
  * @property {Bytes} void
+ * @property {boolean} voidKnown the server has it
  */
 /** @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number }} Purse own: the PASS */
 
@@ -84,6 +85,7 @@ export function withPayment(purse, pay, invite) {
     stage: "signed",
     receipt: NONE,
     void: NONE,
+    voidKnown: false,
   };
   return { ...purse, tip: { sequence, hash, cumulative }, payments: [...purse.payments, payment] };
 }

@@ -11,7 +11,7 @@ import { reportDevice } from "./devices.js";
 import { hexOf, refresh } from "./holdings.js";
 import { begin, forget, keepFact, now, read, readAll, readFact, write } from "./journal.js";
 import { parse } from "./messages.js";
-import { tell } from "./meeting.js";
+import { alone, tell } from "./meeting.js";
 
 /** @typedef {import("./effects.js").Item} Item */
 /** @typedef {import("./meeting.js").Side} Side */
@@ -136,8 +136,10 @@ export function saveAll(exchanges) {
 async function hear(machines, item, told) {
   if (item.close.length) {
     const { passId } = await parse("close", item.close);
-    const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
-    if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
+    await alone(async () => {
+      const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
+      if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
+    });
     return;
   }
   const { hash } = item.void.length ? await parse("void", item.void) : await parse("pay", item.pay);
@@ -148,8 +150,10 @@ async function hear(machines, item, told) {
 export async function beginAnew() {
   const device = await readFact("device");
   if (device) await reportDevice(device.id, "replaced");
-  for (const row of await readAll("passes")) await write({ store: "passes", row: { ...row, replaced: true } });
-  await keepFact("device", undefined);
+  await alone(async () => {
+    for (const row of await readAll("passes")) await write({ store: "passes", row: { ...row, replaced: true } });
+  });
+  for (const one of ["device", "wanted"]) await keepFact(one, undefined);
   await begin();
   await refresh();
 }

@@ -41,7 +41,7 @@ export default {
   "off.cond.gone": "This browser has cleared its storage",
   "off.cond.gone.text": "What was set aside on this phone cannot be paid with any more. What you did not pay returns to your wallet; what you were paid, the other phone can hand in. You can begin anew.",
   "off.cond.lost": "This phone may have forgotten payments",
-  "off.cond.lost.text": "Paying from here could count money twice, so it is off. What you did not pay returns to your wallet. You can begin anew.",
+  "off.cond.lost.text": "Paying from here could count money twice, so it is off. Begin anew: this phone is reported as replaced, and you can set money aside again. What you did not pay returns to your wallet once nobody can claim it any more.",
   "off.cond.behind": "Go online once before you pay",
   "off.cond.behind.text": "This phone may have forgotten payments; the service knows more.",
   "off.cond.begin": "Begin anew",
@@ -200,6 +200,8 @@ export default {
   "dev.none.text": "A phone is listed here once money was set aside on it.",
 
   "problem.offline_storage": "This browser does not let the app keep anything safely (a private window, or no space left). Offline money needs that.",
+  "problem.offline_no_locks": "This browser cannot keep two windows of the app apart, so nothing can be paid from here. Update the browser or use another one.",
+  "problem.offline_changed": "Another window of the app has just used this money. Close the others and try again.",
   "problem.offline_pin_wrong": {
     one: "That is not the PIN this money was set aside with. {count} try left before you have to wait.",
     other: "That is not the PIN this money was set aside with. {count} tries left before you have to wait.",
@@ -232,7 +234,7 @@ export default {
   "problem.offline_pass_lost": "This phone cannot tell any more what it has paid. What is left returns to your wallet; begin anew under Offline money.",
   "problem.offline_unfinished": "Another payment is not finished. Finish it first.",
   "problem.offline_request_changed": "You have paid this request, with another amount. Ask for a new one.",
-  "problem.offline_invite_old": "This request is too old. Ask for a new one.",
+  "problem.offline_invite_old": "This request is too old. Ask for a new one; if that is too old as well, one of the two clocks is wrong: set the date and time of both phones.",
   "problem.offline_not_enough": "That is more than you have left on this phone.",
   "problem.offline_key_failed": "Nothing was signed. Unlock it and try again.",
   "problem.offline_over_limit": "That is more than one offline payment may be.",
