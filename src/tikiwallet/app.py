@@ -45,7 +45,7 @@ from tikiwallet.notify.inbox import SandboxInbox
 from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
 from tikiwallet.offline.parts import Offline
-from tikiwallet.offline.records import DEVICE_NAME as OFFLINE_DEVICE_NAME
+from tikiwallet.offline.sealed import SEALED as OFFLINE
 from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
 from tikiwallet.payments.activity import Activity
 from tikiwallet.payments.budget import Budget
@@ -79,7 +79,7 @@ SEALED: tuple[SealedColumn, ...] = (
     TOTP_SECRET,
     TOTP_DRAFT,
     NOTE_KEY_NAME,
-    OFFLINE_DEVICE_NAME,
+    *OFFLINE,
     MESSAGES,
 )
 _log = logs.get(__name__)

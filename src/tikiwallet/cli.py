@@ -25,7 +25,7 @@ from tikiwallet.errors import Problem
 from tikiwallet.identity.keys import KeyFileError
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.places import PlacesFileError
-from tikiwallet.identity.sealing import SealBroken
+from tikiwallet.identity.sealing import SealBroken, Sealing
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.ledger.proofs import check_proof, prove
@@ -367,7 +367,7 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
         await link.start()
         try:
             issuer = Issuer(settings.keys_dir)
-            reports = Reports(database, link, lambda: issuer.root)
+            reports = Reports(database, link, Sealing(settings.keys_dir), lambda: issuer.root)
             await work(Books(reports, Fund(database, link, Chart(link))))
         finally:
             await link.stop()

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from tests.identity.hand_clock import HandClock
@@ -16,6 +18,7 @@ from tests.wallets.stack import Stack, running_stack
 from tikiwallet import ids
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import AnyConnection
+from tikiwallet.identity.personal import Personal
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
     AccountType,
@@ -35,6 +38,7 @@ from tikiwallet.offline.fund import Fund
 from tikiwallet.offline.posting import Posting
 from tikiwallet.offline.reports import Reports
 from tikiwallet.offline.returns import Returns
+from tikiwallet.offline.sealed import PASS
 from tikiwallet.offline.settlement import Settlement
 from tikiwallet.offline.wire.cose import kid_of
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
@@ -180,13 +184,16 @@ class World:
     fund: Fund
     issuer: TestIssuer
     reports: Reports
+    keys_dir: Path
+    personal: Personal
     people: int = 0
     put_in: int = 0
     accounts: set[int] = field(default_factory=set)
 
     @classmethod
-    def over(cls, stack: Stack, ledger: Ledger | None = None) -> "World":
+    def over(cls, stack: Stack, keys_dir: Path, ledger: Ledger | None = None) -> "World":
         clock, issuer = HandClock(), TestIssuer()
+        personal = Personal.load(keys_dir)
         chosen = ledger or stack.ledger
         fund = Fund(stack.database, chosen, stack.chart)
         posting = Posting(stack.database, ledger=chosen, fund=fund, now=clock)
@@ -195,13 +202,23 @@ class World:
             wallets=stack.wallets,
             checker=Checker(KnownPasses(stack.database)),
             posting=posting,
-            conflicts=Conflicts(TestRevocations(), issuer),
+            sealing=personal.sealing,
+            conflicts=Conflicts(TestRevocations(), issuer, personal.sealing),
             now=clock,
         )
-        returns = Returns(stack.database, chosen, clock)
-        debts = Debts(stack.database, chosen, clock)
-        reports = Reports(stack.database, chosen, lambda: issuer.root.public, clock)
-        return cls(stack, clock, settlement, posting, returns, debts, fund, issuer, reports)
+        return cls(
+            stack,
+            clock,
+            settlement,
+            posting,
+            Returns(stack.database, chosen, clock),
+            Debts(stack.database, chosen, clock),
+            fund,
+            issuer,
+            Reports(stack.database, chosen, personal.sealing, lambda: issuer.root.public, clock),
+            keys_dir,
+            personal,
+        )
 
     def person(self, days_old: float = 365) -> int:
         """A fresh person's id, made so long ago."""
@@ -331,7 +348,7 @@ class World:
             expires = from_us(pass_.expiry * SECOND)
             await connection.execute(
                 "INSERT INTO offline.pass (id, device, person, wallet, currency, escrow, amount,"
-                " public_key, pseudonym, message, hash, start_seq, tier, most_per_payment,"
+                " public_key, pseudonym, message_sealed, hash, start_seq, tier, most_per_payment,"
                 " payments, hops, payee_lock, not_before, expires_at, claim_until, state, digest,"
                 " created_at, next_check_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
                 " $12, 1, $13, $14, 0, $15, $16, $17, $18, 'open', $19, $20, $17)",
@@ -344,7 +361,7 @@ class World:
                 pass_.amount,
                 pass_.key.raw,
                 pass_.pseudonym,
-                pass_.raw,
+                PASS.seal_bytes(self.personal.sealing, UUID(bytes=pass_.id), pass_.raw),
                 pass_.hash,
                 pass_.start_sequence,
                 pass_.limits.most_per_payment,
@@ -361,4 +378,5 @@ class World:
 @asynccontextmanager
 async def running_world(urls: DatabaseUrls) -> AsyncIterator[World]:
     async with running_stack(urls) as stack:
-        yield World.over(stack)
+        with TemporaryDirectory() as folder:
+            yield World.over(stack, Path(folder) / "keys")

@@ -13,7 +13,8 @@ from tikiwallet.identity.resealing import reseal
 from tikiwallet.identity.sealing import Sealing, add_key
 from tikiwallet.notify.notices import Notices
 from tikiwallet.offline.devices import DEVICES_MAX, DeviceRevoked, DevicesFull
-from tikiwallet.offline.records import DEVICE_NAME, Kind, PassRecord, PassState, Protection, Reason
+from tikiwallet.offline.records import Kind, PassRecord, PassState, Protection, Reason
+from tikiwallet.offline.sealed import DEVICE_NAME
 from tikiwallet.offline.wire.messages import Pass, Revocations
 
 

@@ -438,7 +438,7 @@ async def test_pages(bank: Bank) -> None:
 
 async def test_what_was_promised_stays_so_in_sql_too(bank: Bank) -> None:
     record = await bank.issue(await bank.handset())
-    for change in ("amount = 1", "message = 'x'", "expires_at = now()", "public_key = message"):
+    for change in ("amount = 1", "hash = digest", "expires_at = now()", "public_key = hash"):
         with pytest.raises(asyncpg.PostgresError, match=r"is decided|pass_key"):
             await bank.stack.database.execute(
                 f"UPDATE offline.pass SET {change} WHERE id = $1", UUID(bytes=record.id)

@@ -428,7 +428,11 @@ async def test_a_crash_between_deciding_posting_and_recording(
     world: World, after: bool, again: bool
 ) -> None:
     payer, shop = await world.phone(), await world.phone(0)
-    dying = World.over(world.stack, Dying(world.stack.ledger, after=after))  # type: ignore[arg-type]
+    dying = World.over(
+        world.stack,
+        world.keys_dir,
+        Dying(world.stack.ledger, after=after),  # type: ignore[arg-type]
+    )
     invites = [shop.invite(100), shop.invite(200)]
     items = [item(invite, payer.pay(invite)) for invite in invites]
     with pytest.raises(Died):

@@ -129,24 +129,34 @@ class Sealing:
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A `bytea` column of sealed text, which a rotation seals anew where rows may change: its table
-    with the schema, its name, and the table's primary key, whose text is part of the context."""
+    """A `bytea` column of sealed values, which a rotation seals anew where rows may change: its
+    table with the schema, its name, and the table's primary key, whose text (of bytes, the hex
+    digits) is part of the context."""
 
     table: str
     column: str
     key: str = "id"
 
     def context(self, id: object) -> bytes:
-        """The context of the value in the row `id` (a number, a UUID or its 36 letters)."""
-        return f"{self.table}.{self.column} {id}".encode()
+        """The context of the value in the row `id` (a number, bytes, a UUID or its 36 letters)."""
+        written = id.hex() if isinstance(id, bytes) else id
+        return f"{self.table}.{self.column} {written}".encode()
 
     def seal(self, sealing: Sealing, id: object, text: str) -> bytes:
         """What to keep in the row `id`."""
-        return sealing.seal(text.encode(), self.context(id))
+        return self.seal_bytes(sealing, id, text.encode())
 
     def open(self, sealing: Sealing, id: object, sealed: bytes) -> str:
         """The text kept in the row `id`. Raises `SealBroken`."""
-        return sealing.open(sealed, self.context(id)).decode()
+        return self.open_bytes(sealing, id, sealed).decode()
+
+    def seal_bytes(self, sealing: Sealing, id: object, plain: bytes) -> bytes:
+        """As `seal`, of bytes."""
+        return sealing.seal(plain, self.context(id))
+
+    def open_bytes(self, sealing: Sealing, id: object, sealed: bytes) -> bytes:
+        """As `open`, of bytes."""
+        return sealing.open(sealed, self.context(id))
 
 
 def add_key(keys_dir: Path) -> int:

@@ -12,14 +12,17 @@ from uuid import UUID
 
 from tikiwallet.clock import from_us
 from tikiwallet.database.pool import AnyConnection
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.offline.desk import Found, Owed, PayOf
+from tikiwallet.offline.sealed import CLAIM_PAY, seal_proof
 
 REASON: Final = "signed_twice"  # on the revocation list
-_PAYS = "SELECT pay_hash, pay FROM offline.claim WHERE pay_hash = ANY($1::bytea[])"
+_PAYS = "SELECT pay_hash, pay_sealed FROM offline.claim WHERE pay_hash = ANY($1::bytea[])"
+_NUMBER = "SELECT nextval('offline.conflict_number')"
 _RECORD = """
     INSERT INTO offline.conflict
-        (kind, pass, device, person, first_hash, second_hash, messages, found_at, keys)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+        (id, kind, pass, device, person, first_hash, second_hash, messages_sealed, found_at, keys)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
 """
 _FREEZE = """
     UPDATE offline.device SET frozen_at = coalesce(frozen_at, $2) WHERE id = ANY($1::bigint[])
@@ -56,9 +59,10 @@ class HasKeys(Protocol):
 class Conflicts:
     """Writes conflicts down."""
 
-    def __init__(self, revocations: Revokes, issuer: HasKeys) -> None:
+    def __init__(self, revocations: Revokes, issuer: HasKeys, sealing: Sealing) -> None:
         self._revocations = revocations
         self._issuer = issuer
+        self._sealing = sealing
 
     async def record(self, connection: AnyConnection, found: Sequence[Found], now: int) -> None:
         """Write `found` down, freeze the devices and revoke their passes, in the caller's database
@@ -66,20 +70,21 @@ class Conflicts:
         if not found:
             return
         at = from_us(now)
-        hashes = {part.hash for one in found for part in one.messages if isinstance(part, PayOf)}
-        rows = await connection.fetch(_PAYS, list(hashes))
-        pays = {row["pay_hash"]: row["pay"] for row in rows}
+        pays = await self._pays(connection, found)
         keys = self._issuer.key_list()
-        for kind, owner, first, second, messages in found:
+        for kind, owner, first, second, parts in found:
+            messages = [pays[one.hash] if isinstance(one, PayOf) else one for one in parts]
+            number = await connection.fetchval(_NUMBER)
             await connection.execute(
                 _RECORD,
+                number,
                 kind.value,
                 UUID(bytes=owner.id),
                 owner.device,
                 owner.person,
                 first,
                 second,
-                [pays[part.hash] if isinstance(part, PayOf) else part for part in messages],
+                seal_proof(self._sealing, number, messages),
                 at,
                 keys,
             )
@@ -87,6 +92,15 @@ class Conflicts:
         await connection.execute(_FREEZE, devices, at)
         rows = await connection.fetch(_PASSES, devices)
         await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
+
+    async def _pays(self, connection: AnyConnection, found: Sequence[Found]) -> dict[bytes, bytes]:
+        """The PAYs that are known by their hash."""
+        hashes = {part.hash for one in found for part in one.messages if isinstance(part, PayOf)}
+        rows = await connection.fetch(_PAYS, list(hashes))
+        return {
+            row["pay_hash"]: CLAIM_PAY.open_bytes(self._sealing, row["pay_hash"], row["pay_sealed"])
+            for row in rows
+        }
 
 
 async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:

@@ -11,8 +11,9 @@ from tikiwallet.identity.passkeys import NoPasskey
 from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.offline.limits import TIERS
-from tikiwallet.offline.records import DEVICE_NAME, Device, Kind, Protection, Reason, device
+from tikiwallet.offline.records import Device, Kind, Protection, Reason, device
 from tikiwallet.offline.revocations import RevocationLog
+from tikiwallet.offline.sealed import DEVICE_NAME
 
 DEVICES_MAX: Final = 20
 NAME_MAX: Final = 60

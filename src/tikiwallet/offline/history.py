@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from tikiwallet.clock import from_us, to_us
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.money import BY_NUMBER, Money
+from tikiwallet.offline.sealed import CLAIM_INVITE, CLAIM_PAY
 from tikiwallet.offline.telling import Told, Why, state_told, why_told
 from tikiwallet.offline.wire.messages import Invite, Pay
 
@@ -53,8 +55,9 @@ class OfflinePayment:
 class History:
     """Lists offline payments."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealing: Sealing) -> None:
         self._database = database
+        self._sealing = sealing
 
     async def page(
         self, person: int, cursor: str | None = None, limit: int = PAGE
@@ -64,30 +67,31 @@ class History:
         rows: Sequence[Any] = await self._database.fetch(_PAGE, person, at, hash, limit + 1)
         shown = rows[:limit]
         more = len(rows) > limit
-        return [_payment(row, person) for row in shown], _cursor(shown[-1]) if more else None
+        return [self._payment(row, person) for row in shown], _cursor(shown[-1]) if more else None
 
-
-def _payment(row: Any, person: int) -> OfflinePayment:
-    outgoing = row["payer"] == person
-    money = BY_NUMBER[row["currency"]]
-    invite, pay = Invite.parse(row["invite"]), Pay.parse(row["pay"])
-    accused = outgoing and row["accused"]
-    state = Told.CONFLICT if accused else state_told(row["state"])
-    why = Why.SIGNED_TWICE if accused else why_told(row["state"], row["reason"])
-    paid = row["paid_escrow"] + row["paid_wallet"] + row["paid_fund"]
-    return OfflinePayment(
-        hash=row["pay_hash"],
-        outgoing=outgoing,
-        amount=Money(row["amount"], money),
-        credited=Money(paid, money),
-        state=state,
-        why=why,
-        name=invite.payee.name if outgoing else pay.payer.name,
-        memo=invite.memo,
-        sent_at=row["sent_at"],
-        arrived_at=row["arrived_at"],
-        settled_at=row["settled_at"],
-    )
+    def _payment(self, row: Any, person: int) -> OfflinePayment:
+        outgoing = row["payer"] == person
+        money = BY_NUMBER[row["currency"]]
+        hash, sealing = row["pay_hash"], self._sealing
+        invite = Invite.parse(CLAIM_INVITE.open_bytes(sealing, hash, row["invite_sealed"]))
+        pay = Pay.parse(CLAIM_PAY.open_bytes(sealing, hash, row["pay_sealed"]))
+        accused = outgoing and row["accused"]
+        state = Told.CONFLICT if accused else state_told(row["state"])
+        why = Why.SIGNED_TWICE if accused else why_told(row["state"], row["reason"])
+        paid = row["paid_escrow"] + row["paid_wallet"] + row["paid_fund"]
+        return OfflinePayment(
+            hash=hash,
+            outgoing=outgoing,
+            amount=Money(row["amount"], money),
+            credited=Money(paid, money),
+            state=state,
+            why=why,
+            name=invite.payee.name if outgoing else pay.payer.name,
+            memo=invite.memo,
+            sent_at=row["sent_at"],
+            arrived_at=row["arrived_at"],
+            settled_at=row["settled_at"],
+        )
 
 
 def _cursor(row: Any) -> str:

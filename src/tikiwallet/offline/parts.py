@@ -64,6 +64,7 @@ class Offline:
             issuer=issuer,
             revocations=revocations,
             people=identity.people,
+            personal=identity.personal,
             now=now,
         )
         return cls(
@@ -79,6 +80,7 @@ class Offline:
                 wallets=wallets,
                 issuer=issuer,
                 revocations=revocations,
+                sealing=identity.sealing,
                 now=now,
             ),
         )

@@ -18,6 +18,7 @@ from tikiwallet.clock import from_us, to_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.people import People
+from tikiwallet.identity.personal import Personal
 from tikiwallet.ledger.history import BadCursor
 from tikiwallet.ledger.transactions import Result
 from tikiwallet.offline.admission import (
@@ -34,6 +35,7 @@ from tikiwallet.offline.limits import CLAIM_HOURS
 from tikiwallet.offline.names import short_name
 from tikiwallet.offline.records import PassRecord, PassState, pass_record
 from tikiwallet.offline.revocations import RevocationLog
+from tikiwallet.offline.sealed import PASS
 from tikiwallet.offline.wire.keys import PublicKey
 from tikiwallet.offline.wire.messages import Limits, Pass
 from tikiwallet.offline.wire.phones import SALT_LENGTH, commitment
@@ -70,7 +72,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 RETURNING *
 """
 _SIGNED: Final = """
-UPDATE offline.pass SET state = 'open', message = $2, hash = $3, next_check_at = expires_at
+UPDATE offline.pass SET state = 'open', message_sealed = $2, hash = $3, next_check_at = expires_at
 WHERE id = $1 AND state = 'reserving' RETURNING *
 """
 _REFUSED: Final = """
@@ -113,6 +115,7 @@ class Passes:
         issuer: Issuer,
         revocations: RevocationLog,
         people: People,
+        personal: Personal,
         now: Callable[[], int] = clock.now_us,
     ) -> None:
         self._database = database
@@ -121,6 +124,7 @@ class Passes:
         self._issuer = issuer
         self._revocations = revocations
         self._people = people
+        self._personal = personal
         self._now = now
 
     async def issue(self, request: PassRequest) -> tuple[PassRecord, bool]:
@@ -150,13 +154,13 @@ class Passes:
         if cursor is not None and ids.read_uuid(cursor) is None:
             raise BadCursor
         rows = await self._database.fetch(_PAGE, person, cursor, limit + 1)
-        found = [pass_record(row) for row in rows[:limit]]
+        found = [self._record(row) for row in rows[:limit]]
         more = len(rows) > limit
         return found, ids.write_uuid(found[-1].id) if more else None
 
     async def holding(self, person: int) -> list[PassRecord]:
         """Those that may hold money of `person`, and so may still lose or return some."""
-        return [pass_record(row) for row in await self._database.fetch(_HOLDING, person)]
+        return [self._record(row) for row in await self._database.fetch(_HOLDING, person)]
 
     async def left(self, records: list[PassRecord]) -> dict[bytes, int]:
         """What is left in each, by its id. Raises Unavailable."""
@@ -168,7 +172,7 @@ class Passes:
         at = from_us(self._now())
         rows = await self._database.fetch(_LEFT_OVER, at, at + TAKEN_UP, _BATCH)
         outcomes = await asyncio.gather(
-            *(self._finish(pass_record(row)) for row in rows), return_exceptions=True
+            *(self._finish(self._record(row)) for row in rows), return_exceptions=True
         )
         for row, outcome in zip(rows, outcomes, strict=True):
             if isinstance(outcome, Exception):
@@ -205,7 +209,7 @@ class Passes:
             "SELECT * FROM offline.pass WHERE id = $1", ids.write_uuid(request.id)
         )
         if known is not None:
-            return pass_record(known)
+            return self._record(known)
         if device is None or device["revoked_at"] is not None:
             raise DeviceRevoked
         if device["frozen_at"] is not None:
@@ -218,7 +222,7 @@ class Passes:
         if in_the_way is not None:
             raise PassOpen(**{"pass": str(in_the_way)})
         row = await connection.fetchrow(_INTENT, *self._intent(admitted))
-        return pass_record(row)
+        return self._record(row)
 
     def _intent(self, admitted: Admitted) -> tuple[object, ...]:
         request, device, limits = admitted.request, admitted.device, admitted.limits
@@ -288,11 +292,11 @@ class Passes:
     async def _sign(self, record: PassRecord) -> PassRecord:
         """Sign it and keep the message; the one that is kept is the one that counts."""
         message = self._issuer.sign(await self._pass(record))
-        row = await self._database.fetchrow(
-            _SIGNED, ids.write_uuid(record.id), message, Pass.parse(message).hash
-        )
+        id = ids.write_uuid(record.id)
+        sealed = PASS.seal_bytes(self._personal.sealing, id, message)
+        row = await self._database.fetchrow(_SIGNED, id, sealed, Pass.parse(message).hash)
         if row is not None:
-            return pass_record(row)
+            return self._record(row)
         signed = await self._load(record.id)
         if signed is None or signed.message is None:
             raise Abandoned
@@ -325,4 +329,7 @@ class Passes:
         row: Any = await self._database.fetchrow(
             "SELECT * FROM offline.pass WHERE id = $1", ids.write_uuid(id)
         )
-        return None if row is None else pass_record(row)
+        return None if row is None else self._record(row)
+
+    def _record(self, row: Any) -> PassRecord:
+        return pass_record(row, self._personal)

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 from tikiwallet import clock, ids
 from tikiwallet.identity.personal import Personal
-from tikiwallet.identity.sealing import SealedColumn
 from tikiwallet.money import BY_NUMBER, Currency, Money
+from tikiwallet.offline.sealed import DEVICE_NAME, PASS
 
 DEVICE_PREFIX: Final = "d"
-DEVICE_NAME: Final = SealedColumn("offline.device", "name_sealed")
 
 
 class Kind(StrEnum):
@@ -140,9 +139,12 @@ def device(row: Any, personal: Personal) -> Device:
     )
 
 
-def pass_record(row: Any) -> PassRecord:
+def pass_record(row: Any, personal: Personal) -> PassRecord:
     """The pass of a whole row."""
     values = dict(row)
+    sealed = values.pop("message_sealed")
+    opened = None if sealed is None else PASS.open_bytes(personal.sealing, row["id"], sealed)
+    values["message"] = opened
     values["id"] = row["id"].bytes
     values["currency"] = BY_NUMBER[row["currency"]]
     values["state"] = PassState(row["state"])

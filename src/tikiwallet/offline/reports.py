@@ -9,11 +9,13 @@ from tikiwallet import clock, ids
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline import evidence
 from tikiwallet.offline.deciding import Contradiction, Scope
 from tikiwallet.offline.fund import caps_of
+from tikiwallet.offline.sealed import PASS, open_proof
 from tikiwallet.wallets.chart import Purpose, house_account
 
 PAGE: Final = 100
@@ -55,7 +57,8 @@ _PAID: Final = """
     FROM offline.claim WHERE payer_pass = $1 ORDER BY sequence, arrived_at
 """
 _EVIDENCE: Final = """
-    SELECT conflict.kind, conflict.keys, conflict.messages, pass.message FROM offline.conflict
+    SELECT conflict.kind, conflict.keys, messages_sealed, pass.id AS pass, message_sealed
+    FROM offline.conflict
     JOIN offline.pass ON pass.id = conflict.pass WHERE conflict.id = $1
 """
 _USED: Final = """
@@ -79,11 +82,13 @@ class Reports:
         self,
         database: Database,
         ledger: Ledger,
+        sealing: Sealing,
         root: Callable[[], bytes],
         now: Callable[[], int] = now_us,
     ) -> None:
         self._database = database
         self._ledger = ledger
+        self._sealing = sealing
         self._root = root
         self._now = now
 
@@ -170,7 +175,9 @@ class Reports:
         if row is None:
             raise NotFound(f"There is no conflict {conflict}")
         kind = Contradiction(row["kind"])
-        return evidence.document(kind, self._root(), row["keys"], row["message"], row["messages"])
+        pass_ = PASS.open_bytes(self._sealing, row["pass"], row["message_sealed"])
+        messages = open_proof(self._sealing, conflict, row["messages_sealed"])
+        return evidence.document(kind, self._root(), row["keys"], pass_, messages)
 
     async def fund(self) -> list[dict[str, Any]]:
         """The guarantee fund by currency: balance, caps, what was paid, what is owed."""

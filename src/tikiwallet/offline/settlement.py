@@ -15,6 +15,7 @@ import asyncpg
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Unavailable
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.money import BY_NUMBER, Money
 from tikiwallet.offline.claims import (
     SECOND,
@@ -32,6 +33,7 @@ from tikiwallet.offline.conflicts import Conflicts, owe_back
 from tikiwallet.offline.deciding import Closing, Standing, State
 from tikiwallet.offline.desk import PAID, Book, Claim, Desk, RequestKey, signed_of
 from tikiwallet.offline.posting import TAKEN_UP_US, Posting
+from tikiwallet.offline.sealed import CLAIM_INVITE, CLAIM_PAY, VOID_INVITE
 from tikiwallet.offline.telling import Answer, Told, Why, state_told, why_told
 from tikiwallet.offline.wire.messages import Close
 from tikiwallet.wallets.wallets import Wallets
@@ -77,7 +79,8 @@ _CLAIMED: Final = """
 """
 _MEMBERS: Final = (
     "pay_hash", "payer_pass", "payee_pass", "payer", "payee", "payee_account", "sequence",
-    "previous", "amount", "cumulative", "currency", "request_id", "request_hash", "invite", "pay",
+    "previous", "amount", "cumulative", "currency", "request_id", "request_hash",
+    "invite_sealed", "pay_sealed",
     "sent_at", "arrived_at",
     # and what changes once the payee claims what the payer brought
     "state", "reason", "taking_escrow", "receipt", "claimed_at", "contested_at", "next_check_at",
@@ -86,6 +89,10 @@ _CHANGING: Final = _MEMBERS.index("state")
 _CALL_OFF: Final = """
     UPDATE offline.claim SET state = 'voided', reason = 'request_voided'
     WHERE pay_hash = ANY($1::bytea[]) AND state = 'recorded'
+"""
+_VOID: Final = """
+    INSERT INTO offline.void (hash, payee_pass, request_id, message, invite_sealed, arrived_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
 """
 _PASSES: Final = """
     UPDATE offline.pass SET settled = changed.settled
@@ -115,6 +122,7 @@ class Settlement:
         *,
         wallets: Wallets,
         checker: Checker,
+        sealing: Sealing,
         posting: Posting,
         conflicts: Conflicts,
         now: Callable[[], int] = now_us,
@@ -122,6 +130,7 @@ class Settlement:
         self._database = database
         self._wallets = wallets
         self._checker = checker
+        self._sealing = sealing
         self._posting = posting
         self._conflicts = conflicts
         self._now = now
@@ -195,7 +204,8 @@ class Settlement:
                         desk.void(reading)
                     case CloseRead():
                         desk.close(reading)
-            await _write_claims(connection, desk, accounts)
+            await _write_claims(connection, desk, accounts, self._sealing)
+            await _write_voids(connection, desk, self._sealing)
             await _write_passes(connection, desk)
             await owe_back(connection, desk.owed, now)
             await self._conflicts.record(connection, desk.conflicts, now)
@@ -310,13 +320,16 @@ def _claim(row: Any) -> Claim:
 
 
 async def _write_claims(
-    connection: AnyConnection, desk: Desk, accounts: dict[tuple[bytes, int], int]
+    connection: AnyConnection,
+    desk: Desk,
+    accounts: dict[tuple[bytes, int], int],
+    sealing: Sealing,
 ) -> None:
     rows = []
     for claim in desk.changed.values():
         if claim.reading is None:
             continue
-        row = _row(claim, claim.reading, desk, accounts)
+        row = _row(claim, claim.reading, desk, accounts, sealing)
         if claim.stored:
             await connection.execute(_CLAIMED, claim.hash, *row[_CHANGING:])
         else:
@@ -328,20 +341,27 @@ async def _write_claims(
     called_off = [claim.hash for claim in desk.changed.values() if claim.reading is None]
     if called_off:
         await connection.execute(_CALL_OFF, called_off)
+
+
+async def _write_voids(connection: AnyConnection, desk: Desk, sealing: Sealing) -> None:
     for void in desk.called_off:
         await connection.execute(
-            "INSERT INTO offline.void (payee_pass, request_id, message, invite, arrived_at)"
-            " VALUES ($1, $2, $3, $4, $5)",
+            _VOID,
+            void.hash,
             UUID(bytes=void.void.payee_pass),
             void.void.request_id,
             void.void.raw,
-            void.invite.raw,
+            VOID_INVITE.seal_bytes(sealing, void.hash, void.invite.raw),
             from_us(desk.now),
         )
 
 
 def _row(
-    claim: Claim, reading: PaymentRead, desk: Desk, accounts: dict[tuple[bytes, int], int]
+    claim: Claim,
+    reading: PaymentRead,
+    desk: Desk,
+    accounts: dict[tuple[bytes, int], int],
+    sealing: Sealing,
 ) -> tuple[object, ...]:
     pay, invite = reading.pay, reading.invite
     payer, payee = (desk.books[id].known for id in reading.passes)
@@ -361,8 +381,8 @@ def _row(
         payer.terms.currency,
         invite.request_id,
         invite.hash,
-        invite.raw,
-        pay.raw,
+        CLAIM_INVITE.seal_bytes(sealing, claim.hash, invite.raw),
+        CLAIM_PAY.seal_bytes(sealing, claim.hash, pay.raw),
         from_us(pay.time * SECOND),
         at,
         claim.state.value,

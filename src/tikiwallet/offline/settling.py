@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from tikiwallet.clock import now_us
 from tikiwallet.database.pool import Database
+from tikiwallet.identity.sealing import Sealing
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.offline.claims import Checker, KnownPasses
 from tikiwallet.offline.conflicts import Conflicts, HasKeys, Revokes
@@ -49,6 +50,7 @@ class Settling:
         wallets: Wallets,
         issuer: IssuerFacts,
         revocations: Revokes,
+        sealing: Sealing,
         now: Callable[[], int] = now_us,
     ) -> Self:
         """The parts, wired."""
@@ -59,7 +61,8 @@ class Settling:
             wallets=wallets,
             checker=Checker(KnownPasses(database)),
             posting=posting,
-            conflicts=Conflicts(revocations, issuer),
+            sealing=sealing,
+            conflicts=Conflicts(revocations, issuer, sealing),
             now=now,
         )
         return cls(
@@ -68,6 +71,6 @@ class Settling:
             returns=Returns(database, ledger, now),
             debts=Debts(database, ledger, now),
             fund=fund,
-            reports=Reports(database, ledger, lambda: issuer.root, now),
-            history=History(database),
+            reports=Reports(database, ledger, sealing, lambda: issuer.root, now),
+            history=History(database, sealing),
         )

@@ -40,8 +40,8 @@ CREATE TABLE offline.pass (
     amount bigint NOT NULL,
     public_key bytea NOT NULL,
     pseudonym bytea NOT NULL,
-    message bytea,                     -- the signed PASS; null until it is signed, then for good
-    hash bytea,                        -- of that message
+    message_sealed bytea,              -- the signed PASS; null until it is signed
+    hash bytea,                        -- of that message, for good
     start_seq integer NOT NULL DEFAULT 1,
     tier smallint NOT NULL,
     most_per_payment bigint NOT NULL,
@@ -65,7 +65,7 @@ CREATE TABLE offline.pass (
     CONSTRAINT pass_key CHECK (octet_length(public_key) = 33),
     CONSTRAINT pass_pseudonym CHECK (octet_length(pseudonym) = 8),
     CONSTRAINT pass_message CHECK (
-        (message IS NULL) = (state IN ('reserving', 'refused')) AND (message IS NULL) = (hash IS NULL)
+        (message_sealed IS NULL) = (state IN ('reserving', 'refused')) AND (message_sealed IS NULL) = (hash IS NULL)
     ),
     CONSTRAINT pass_hash CHECK (octet_length(hash) = 32),
     CONSTRAINT pass_start CHECK (start_seq BETWEEN 1 AND 65535),
@@ -96,11 +96,14 @@ CREATE INDEX pass_due ON offline.pass (next_check_at) WHERE next_check_at IS NOT
 CREATE INDEX pass_held ON offline.pass (person)
     WHERE escrow IS NOT NULL AND next_check_at IS NOT NULL;
 
--- What a pass is about never changes, nor does a message that was given out.
+-- What a pass is about never changes, nor does a message that was given out; it may be sealed anew.
 CREATE FUNCTION offline.keep_pass() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.next_check_at IS NULL OR NEW.settled < OLD.settled
-        OR OLD.message IS NOT NULL AND (OLD.message, OLD.hash) IS DISTINCT FROM (NEW.message, NEW.hash)
+    IF OLD.next_check_at IS NULL
+            AND (OLD.state, OLD.settled, OLD.close_seq, OLD.hash, OLD.next_check_at)
+            IS DISTINCT FROM (NEW.state, NEW.settled, NEW.close_seq, NEW.hash, NEW.next_check_at)
+        OR NEW.settled < OLD.settled
+        OR OLD.hash IS NOT NULL AND OLD.hash IS DISTINCT FROM NEW.hash
         OR OLD.close_message IS NOT NULL
             AND (OLD.close_seq, OLD.close_cumulative, OLD.close_message)
             IS DISTINCT FROM (NEW.close_seq, NEW.close_cumulative, NEW.close_message)

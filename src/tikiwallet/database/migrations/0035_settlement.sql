@@ -26,8 +26,8 @@ CREATE TABLE offline.claim (
     currency smallint NOT NULL,
     request_id bytea NOT NULL,
     request_hash bytea NOT NULL,
-    invite bytea NOT NULL,             -- the messages as they were signed
-    pay bytea NOT NULL,
+    invite_sealed bytea NOT NULL,      -- the messages as they were signed
+    pay_sealed bytea NOT NULL,
     receipt bytea,
     state text NOT NULL,
     reason text,
@@ -107,24 +107,27 @@ CREATE TRIGGER keep_claim BEFORE UPDATE ON offline.claim
     FOR EACH ROW EXECUTE FUNCTION offline.keep_claim();
 
 CREATE TABLE offline.void (
+    hash bytea PRIMARY KEY,            -- the message's
     payee_pass uuid NOT NULL,
     request_id bytea NOT NULL,
     message bytea NOT NULL,
-    invite bytea NOT NULL,
+    invite_sealed bytea NOT NULL,
     arrived_at timestamptz NOT NULL,
-    PRIMARY KEY (payee_pass, request_id),
+    UNIQUE (payee_pass, request_id),
+    CONSTRAINT void_hash CHECK (octet_length(hash) = 32),
     CONSTRAINT void_request CHECK (octet_length(request_id) = 16)
 );
 
+CREATE SEQUENCE offline.conflict_number;
 CREATE TABLE offline.conflict (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint PRIMARY KEY,             -- drawn before, as the messages are sealed for it
     kind text NOT NULL,
     pass uuid NOT NULL,                -- whose key signed both
     device bigint NOT NULL,
     person bigint NOT NULL,
     first_hash bytea NOT NULL,
     second_hash bytea NOT NULL,
-    messages bytea[] NOT NULL,         -- what the proof is made of, in the order of `evidence.py`
+    messages_sealed bytea NOT NULL,    -- the proof: a bundle, in the order of `evidence.py`
     keys bytea NOT NULL,               -- the list of issuer keys of that time, signed by the root
     found_at timestamptz NOT NULL,
     UNIQUE (first_hash, second_hash),
@@ -178,5 +181,8 @@ CREATE INDEX debt_debtor ON offline.debt (debtor);
 
 GRANT SELECT, INSERT, UPDATE ON offline.claim, offline.debt TO tikiwallet_app;
 GRANT SELECT, INSERT ON offline.void, offline.conflict TO tikiwallet_app;
+GRANT UPDATE (invite_sealed) ON offline.void TO tikiwallet_app;
+GRANT UPDATE (messages_sealed) ON offline.conflict TO tikiwallet_app;
+GRANT USAGE ON SEQUENCE offline.conflict_number TO tikiwallet_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON offline.fund_cap TO tikiwallet_app;
 GRANT SELECT, INSERT, DELETE ON offline.fund_use TO tikiwallet_app;
