@@ -511,3 +511,23 @@ async def test_whatever_comes_in_whatever_order_nothing_is_lost(world: World, se
         assert pay.payer.id != honest.pass_.id or paid == pay.amount
     for payer in (honest, *forked):
         assert await world.escrow_of(payer) == 0
+
+
+async def test_nobody_is_insured_against_themselves(world: World) -> None:
+    fund = await world.fill_fund(10_000)
+    payer, other = await world.phone(1_000), await world.phone(0)
+    own = await world.phone(0, person=payer.person)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), own.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    pay = clone.pay(contested)
+    await settle(world, own, item(contested, pay))
+    await world.put(own.wallet, 50)
+    await later(world, DAY + 10)
+    await later(world, DAY)
+    assert (await world.holds(own), await world.stack.posted(fund)) == (50, 10_000)
+    claim = await world.claim(pay)
+    assert (claim["state"], claim["attempt"], await debts(world)) == ("partial", 0, [])
+    await settle(world, own, void_item(contested, own.void(contested)))
+    assert await debts(world) == []
+    await world.check_conserved()

@@ -259,6 +259,9 @@ class Posting:
         holds: dict[int, int],
         now: int,
     ) -> Intent | None:
+        if intent.payer == intent.payee:  # nobody else makes good what they took from themselves
+            await _end(connection, intent)
+            return None
         contested_at = intent.contested_at or now
         room = await self._fund.room(connection, intent, holds[intent.currency], now)
         means = Means(available[intent.payer_wallet], room, ids.made_at(intent.payee) // SECOND)
