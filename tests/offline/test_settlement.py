@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from itertools import permutations
+from uuid import UUID
 
 import pytest
 from tests.offline.settling import (
@@ -20,7 +21,14 @@ from tests.offline.settling import (
 )
 from tests.servers import DatabaseUrls
 
-from tikiwallet.ledger.transactions import AnyCommand, Freeze, Outcome, SetLimits, Transaction
+from tikiwallet.ledger.transactions import (
+    AnyCommand,
+    CloseAccount,
+    Freeze,
+    Outcome,
+    SetLimits,
+    Transaction,
+)
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.telling import Answer
@@ -531,3 +539,33 @@ async def test_nobody_is_insured_against_themselves(world: World) -> None:
     await settle(world, own, void_item(contested, own.void(contested)))
     assert await debts(world) == []
     await world.check_conserved()
+
+
+async def test_a_payee_whose_wallet_is_closed_is_paid_nothing_and_stops_nobody(
+    world: World,
+) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    await world.stack.ledger.post(CloseAccount(b"c" * 16, account=shop.wallet))
+    answer = await settle(world, payer, item(invite, pay, shop.receipt(pay)))
+    assert told(answer) == [("rejected", 0, "payee_closed")]
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert await world.holds(payer) == 5_000
+    assert (
+        await world.stack.database.fetchval(
+            "SELECT state FROM offline.pass WHERE id = $1", UUID(bytes=payer.pass_.id)
+        )
+        == "returned"
+    )
+
+
+async def test_a_closed_wallet_ends_what_is_contested(world: World) -> None:
+    await world.fill_fund(10_000)
+    shop = await world.phone(0)
+    _, _, pay = await forked(world, shop)
+    await world.stack.ledger.post(CloseAccount(b"c" * 16, account=shop.wallet))
+    await later(world, DAY + 10)
+    claim = await world.claim(pay)
+    assert (claim["state"], claim["reason"]) == ("rejected", "payee_closed")
+    assert await world.stack.database.fetchval("SELECT count(*) FROM offline.fund_use") == 0
