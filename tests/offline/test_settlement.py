@@ -569,3 +569,23 @@ async def test_a_closed_wallet_ends_what_is_contested(world: World) -> None:
     claim = await world.claim(pay)
     assert (claim["state"], claim["reason"]) == ("rejected", "payee_closed")
     assert await world.stack.database.fetchval("SELECT count(*) FROM offline.fund_use") == 0
+
+
+async def test_a_payee_whose_wallet_is_full_holds_back_their_own_share_alone(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    await world.stack.ledger.post(SetLimits(b"l" * 16, account=shop.wallet, floor=0, ceiling=50))
+    invite = shop.invite(100)
+    await settle(world, shop, item(invite, payer.pay(invite)))
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert (await world.holds(payer), await world.escrow_of(payer)) == (4_900, 100)
+    await world.stack.ledger.post(SetLimits(b"m" * 16, account=shop.wallet, floor=0, ceiling=500))
+    await later(world, 3_700)
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (100, 4_900)
+    assert (
+        await world.stack.database.fetchval(
+            "SELECT state FROM offline.pass WHERE id = $1", UUID(bytes=payer.pass_.id)
+        )
+        == "returned"
+    )
+    await world.check_conserved()
