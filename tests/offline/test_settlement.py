@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from itertools import permutations
+from uuid import UUID
 
 import pytest
 from tests.offline.settling import (
@@ -20,7 +21,14 @@ from tests.offline.settling import (
 )
 from tests.servers import DatabaseUrls
 
-from tikiwallet.ledger.transactions import AnyCommand, Freeze, Outcome, SetLimits, Transaction
+from tikiwallet.ledger.transactions import (
+    AnyCommand,
+    CloseAccount,
+    Freeze,
+    Outcome,
+    SetLimits,
+    Transaction,
+)
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.telling import Answer
@@ -515,3 +523,73 @@ async def test_whatever_comes_in_whatever_order_nothing_is_lost(world: World, se
         assert pay.payer.id != honest.pass_.id or paid == pay.amount
     for payer in (honest, *forked):
         assert await world.escrow_of(payer) == 0
+
+
+async def test_nobody_is_insured_against_themselves(world: World) -> None:
+    fund = await world.fill_fund(10_000)
+    payer, other = await world.phone(1_000), await world.phone(0)
+    own = await world.phone(0, person=payer.person)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), own.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    pay = clone.pay(contested)
+    await settle(world, own, item(contested, pay))
+    await world.put(own.wallet, 50)
+    await later(world, DAY + 10)
+    await later(world, DAY)
+    assert (await world.holds(own), await world.stack.posted(fund)) == (50, 10_000)
+    claim = await world.claim(pay)
+    assert (claim["state"], claim["attempt"], await debts(world)) == ("partial", 0, [])
+    await settle(world, own, void_item(contested, own.void(contested)))
+    assert await debts(world) == []
+    await world.check_conserved()
+
+
+async def test_a_payee_whose_wallet_is_closed_is_paid_nothing_and_stops_nobody(
+    world: World,
+) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    await world.stack.ledger.post(CloseAccount(b"c" * 16, account=shop.wallet))
+    answer = await settle(world, payer, item(invite, pay, shop.receipt(pay)))
+    assert told(answer) == [("rejected", 0, "payee_closed")]
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert await world.holds(payer) == 5_000
+    assert (
+        await world.stack.database.fetchval(
+            "SELECT state FROM offline.pass WHERE id = $1", UUID(bytes=payer.pass_.id)
+        )
+        == "returned"
+    )
+
+
+async def test_a_closed_wallet_ends_what_is_contested(world: World) -> None:
+    await world.fill_fund(10_000)
+    shop = await world.phone(0)
+    _, _, pay = await forked(world, shop)
+    await world.stack.ledger.post(CloseAccount(b"c" * 16, account=shop.wallet))
+    await later(world, DAY + 10)
+    claim = await world.claim(pay)
+    assert (claim["state"], claim["reason"]) == ("rejected", "payee_closed")
+    assert await world.stack.database.fetchval("SELECT count(*) FROM offline.fund_use") == 0
+
+
+async def test_a_payee_whose_wallet_is_full_holds_back_their_own_share_alone(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    await world.stack.ledger.post(SetLimits(b"l" * 16, account=shop.wallet, floor=0, ceiling=50))
+    invite = shop.invite(100)
+    await settle(world, shop, item(invite, payer.pay(invite)))
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert (await world.holds(payer), await world.escrow_of(payer)) == (4_900, 100)
+    await world.stack.ledger.post(SetLimits(b"m" * 16, account=shop.wallet, floor=0, ceiling=500))
+    await later(world, 3_700)
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (100, 4_900)
+    assert (
+        await world.stack.database.fetchval(
+            "SELECT state FROM offline.pass WHERE id = $1", UUID(bytes=payer.pass_.id)
+        )
+        == "returned"
+    )
+    await world.check_conserved()

@@ -35,7 +35,7 @@ _OWE = """
     SELECT $1, claim.payee, claim.payer, claim.payee_account, payer.wallet, claim.currency,
         $2, $3, $3
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
-    WHERE claim.pay_hash = $1
+    WHERE claim.pay_hash = $1 AND claim.payer <> claim.payee
     ON CONFLICT DO NOTHING
 """
 

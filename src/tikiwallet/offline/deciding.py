@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a payment is not credited: a rule that its payee could have kept."""
+    """Why a payment is not credited: a rule that its payee could have kept, or no payee."""
 
     TOO_LATE = "claim_too_late"
     EXPIRED = "pass_expired"
@@ -45,6 +45,7 @@ class Reason(StrEnum):
     SPENT_ON = "spent_on"
     REQUEST_USED = "request_used"
     REQUEST_VOIDED = "request_voided"
+    PAYEE_CLOSED = "payee_closed"
 
 
 class Contradiction(StrEnum):

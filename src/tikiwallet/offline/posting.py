@@ -74,6 +74,14 @@ _REFUSED: Final = """
         next_check_at = $3
     WHERE pay_hash = $1 AND attempt = $2 AND state = 'posting'
 """
+_PAYEE_GONE: Final = """
+    UPDATE offline.claim SET taking_escrow = 0, taking_wallet = 0, taking_fund = 0,
+        attempt = attempt + 1, next_check_at = NULL,
+        state = CASE paid_escrow + paid_wallet + paid_fund
+            WHEN 0 THEN 'rejected' ELSE 'partial' END,
+        reason = CASE paid_escrow + paid_wallet + paid_fund WHEN 0 THEN 'payee_closed' END
+    WHERE pay_hash = $1 AND attempt = $2 AND state = 'posting'
+"""
 _TAKING: Final = """
     UPDATE offline.claim SET taking_wallet = $2, taking_fund = $3, state = 'posting',
         next_check_at = $4
@@ -216,7 +224,8 @@ class Posting:
 
     async def _refused(self, intent: Intent, outcome: Outcome) -> None:
         """The payer's wallet holds less by now, or the payee's takes nothing: nothing has moved.
-        The escrow's share stays set aside, and all is asked for anew under another id."""
+        The escrow's share stays set aside, and all is asked for anew under another id; unless the
+        payee's wallet is closed, which it stays."""
         now = self._now()
         short = outcome.result == Result.INSUFFICIENT_FUNDS and intent.wallet + intent.fund > 0
         _log.warning(
@@ -225,11 +234,21 @@ class Posting:
             transaction=intent.id.hex(),
         )
         again = now if short else now + _PAYEE_SHUT_US
+        gone = outcome.result == Result.ACCOUNT_CLOSED and await self._is_closed(
+            intent.payee_account
+        )
         async with self._database.transaction() as connection:
-            await connection.execute(
-                _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now)
-            )
+            if gone:
+                await connection.execute(_PAYEE_GONE, intent.pay_hash, intent.attempt)
+            else:
+                await connection.execute(
+                    _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now)
+                )
             await self._fund.give_back(connection, intent.pay_hash, intent.attempt)
+
+    async def _is_closed(self, account: int) -> bool:
+        [state] = await self._ledger.states([account])
+        return state is not None and bool(state.flags & Flag.CLOSED)
 
     async def _step(self, intents: Sequence[Intent]) -> list[Intent]:
         """Decide the next shares of open claims; those of which something is taken now."""
@@ -259,6 +278,9 @@ class Posting:
         holds: dict[int, int],
         now: int,
     ) -> Intent | None:
+        if intent.payer == intent.payee:  # nobody else makes good what they took from themselves
+            await _end(connection, intent)
+            return None
         contested_at = intent.contested_at or now
         room = await self._fund.room(connection, intent, holds[intent.currency], now)
         means = Means(available[intent.payer_wallet], room, ids.made_at(intent.payee) // SECOND)

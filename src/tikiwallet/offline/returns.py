@@ -1,5 +1,6 @@
 """At a pass's `claim_until` what is left in escrow goes back to the wallet, payments that nobody
-claimed lapse, and the escrow account is closed.
+claimed lapse, and the escrow account is closed. What is promised to payees and not yet posted
+waits there until it is.
 """
 
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from tikiwallet import ids, logs
 from tikiwallet.clock import from_us, now_us
-from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
@@ -31,12 +32,15 @@ _DUE: Final = """
         ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ) RETURNING id
 """
+_LOCK: Final = """
+    SELECT * FROM offline.pass WHERE id = $1 AND next_check_at IS NOT NULL FOR NO KEY UPDATE
+"""
 _LAPSE: Final = """
     UPDATE offline.claim SET state = 'lapsed' WHERE payer_pass = $1 AND state = 'recorded'
 """
-_POSTING: Final = """
-    SELECT count(*) FROM offline.claim WHERE payer_pass = $1 AND state = 'posting'
-        AND taking_escrow > 0
+_PROMISED: Final = """
+    SELECT coalesce(sum(taking_escrow), 0)::bigint FROM offline.claim
+    WHERE payer_pass = $1 AND state = 'posting'
 """
 _RETURNED: Final = """
     UPDATE offline.pass SET state = 'returned', next_check_at = NULL
@@ -74,18 +78,24 @@ class Returns:
 
     async def _return(self, id: Any) -> None:
         async with self._database.transaction() as connection:
-            row = await _settled(connection, id)
-        if row is None:
-            return  # what is decided is posted first; taken up again soon
+            row = await connection.fetchrow(_LOCK, id)
+            if row is None:
+                return
+            await connection.execute(_LAPSE, id)
+            promised = await connection.fetchval(_PROMISED, id)
         if row["escrow"] is not None:
-            await self._empty(row)
+            await self._give_back(row, promised)
+        if promised:
+            return  # taken up again soon
+        if row["escrow"] is not None:
+            await self._close(row)
         await self._database.execute(_RETURNED, id)
 
-    async def _empty(self, row: Any) -> None:
-        """Move what is left back, and close the account. Raises what the ledger refuses."""
+    async def _give_back(self, row: Any, promised: int) -> None:
+        """Move what is left back, but for what is promised. Raises what the ledger refuses."""
         [state] = await self._ledger.states([row["escrow"]])
-        left = 0 if state is None else state.posted
-        if left:
+        left = 0 if state is None else state.posted - promised
+        if left > 0:
             posting = Posting(row["escrow"], row["wallet"], left, row["currency"])
             # A wallet that was shut today may take it tomorrow, under another id; what the escrow
             # has given already it cannot give again.
@@ -96,21 +106,12 @@ class Returns:
             )
             if outcome.result != Result.POSTED:
                 raise refusal(outcome.result)
+
+    async def _close(self, row: Any) -> None:
+        """Close the escrow account, which is empty. Raises what the ledger refuses."""
         closing = CloseAccount(
             ids.derived_id("close", row["escrow"]), row["person"], account=row["escrow"]
         )
         outcome = await self._ledger.post(closing)
         if outcome.result not in (Result.POSTED, Result.ACCOUNT_CLOSED):
             raise refusal(outcome.result)
-
-
-async def _settled(connection: AnyConnection, id: Any) -> Any:
-    """The pass, locked, once nothing that was decided over it is still to be posted."""
-    row = await connection.fetchrow(
-        "SELECT * FROM offline.pass WHERE id = $1 AND next_check_at IS NOT NULL FOR NO KEY UPDATE",
-        id,
-    )
-    if row is None or await connection.fetchval(_POSTING, id):
-        return None
-    await connection.execute(_LAPSE, id)
-    return row

@@ -113,6 +113,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "This request was called off",
         "Its payee signed that it is void. What the payer set aside for it returns.",
     ),
+    Reason.PAYEE_CLOSED: (
+        "The payee has closed their account",
+        "There is no wallet to credit. What the payer set aside for it returns.",
+    ),
     Why.SIGNED_TWICE: (
         "The device signed twice what is signed once",
         "A phone restored from a backup may have done it. The device is stopped until somebody"
