@@ -419,7 +419,9 @@ def _restarted(payer: Payer, event: Restarted) -> Step:
 
 def _uploads(payer: Payer) -> tuple[Effect, ...]:
     """All that the server may not know yet."""
-    items = [_item(one) for one in payer.purse.payments if one.stage in _OPEN or _is_void_unknown(one)]
+    items = [
+        _item(one) for one in payer.purse.payments if one.stage in _OPEN or _is_void_unknown(one)
+    ]
     if payer.purse.close:
         items.append(Item(close=payer.purse.close))
     return (Upload(tuple(items)),) if items else ()
