@@ -363,7 +363,8 @@ def test_of_two_writers_of_one_purse_the_second_fails(phones: tuple[Phone, Phone
         """await (async () => {
           const [row] = await m.readAll("passes");
           const [now] = await m.write({ store: "passes", row: { ...row, writer: 1 } });
-          const write = (row) => m.write({ store: "passes", row }).then(() => "kept", (why) => why.code);
+          const write = (row) =>
+            m.write({ store: "passes", row }).then(() => "kept", (why) => why.code);
           const second = await write({ ...row, writer: 2 });
           const { writer } = await m.read("passes", row.id);
           return [second, writer, await write(now)];
