@@ -155,6 +155,7 @@ const Bell = () => {
 const Waiting = () => html`<div class="balance" role="status">
     <span class="unseen">${t("loading")}</span>
     <${Skeleton} width="9em" /><${Skeleton} width="7em" height="2.75em" />
+    <${Skeleton} width="12em" height="2.25em" />
     <${Skeleton} height="3.25em" /><${Skeleton} height="3.25em" />
   </div>
   <div class="wallets"><${Skeleton} width="9em" height="var(--target)" /></div>`;
