@@ -157,6 +157,7 @@ def shots(cast: Cast, suffix: str = "") -> list[Shot]:
         *_money(),
         *_history(cast),
         *_offline(cast),
+        *_nearby(),
         *_account(),
     ]
 
@@ -270,6 +271,41 @@ def _open(path: str) -> Act:
         page.goto(path)
 
     return act
+
+
+_TERMINAL: Final = f"/nearby#192.168.49.1:4433/{'A' * 43}"
+_LINK: Final = """async (state) => {
+  const base = document.querySelector("script[type=module]").src;
+  const { nearby } = await import(new URL("offline/nearby.js", base).href);
+  nearby.value = { ...nearby.value, ...state };
+}"""
+
+
+def _near(selector: str, **state: str) -> Act:
+    """With a terminal that is not there: nothing is connected to, and the link is said to be in
+    this state."""
+
+    def act(page: Page) -> None:
+        page.add_init_script("window.Worker = class { postMessage() {} terminate() {} }")
+        _open(_TERMINAL)(page)
+        page.locator(".state").wait_for()
+        page.evaluate(_LINK, state)
+        page.locator(selector).first.wait_for()
+
+    return act
+
+
+def _nearby() -> list[Shot]:
+    digits = _near(".near-digits", phase="comparing", digits="482913")
+    scan = _then(_open("/nearby"), _wait("input[type=file]"))
+    connected = _near(".screen-end .button >> nth=1", phase="open")
+    over = _near(".notice", phase="over", reason="ended")
+    return [
+        Shot("nearby-scan", "/", _HEADING, act=scan),
+        Shot("nearby-digits", "/", _HEADING, act=digits),
+        Shot("nearby-open", "/", _HEADING, act=connected),
+        Shot("nearby-over", "/", _HEADING, act=over),
+    ]
 
 
 def _offline(cast: Cast) -> list[Shot]:

@@ -98,6 +98,20 @@ async def test_both_people_agree_before_anything_is_said(desks: tuple[Desk, Desk
     assert (a.opened, b.opened) == (1, 1)
 
 
+async def test_a_conversation_whose_time_is_up_frees_the_line(
+    desks: tuple[Desk, Desk, Desk],
+) -> None:
+    a, b, _ = desks
+    link = await links.connect(a.certificate, b.peer.addresses, b.peer.port)
+    await in_phase(Phase.COMPARING, b)
+    taking = asyncio.create_task(a.line.take(link))
+    await in_phase(Phase.COMPARING, a)
+    taking.cancel()
+    await in_phase(Phase.IDLE, a, b)
+    assert a.words[-1] == "the conversation has taken too long"
+    await open_line(a, b)
+
+
 async def test_who_speaks_before_the_digits_agree_is_cut_off(
     desks: tuple[Desk, Desk, Desk],
 ) -> None:

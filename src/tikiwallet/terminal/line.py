@@ -190,6 +190,7 @@ class Line:
                 async with asyncio.timeout(_GOODBYE_SECONDS):
                     await self._quiet.wait()  # the other side closes once it has heard
             link.close()
+            self._link = None
         if calling is not None:
             calling.cancel()
             await asyncio.gather(calling, return_exceptions=True)

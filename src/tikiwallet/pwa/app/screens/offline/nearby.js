@@ -43,11 +43,11 @@ const NotReady = () => html`<${Screen} title=${t("near.title")} back=${BACK}>
 function Scan() {
   /** @param {string} text @returns {string | null} */
   const onText = (text) => {
-    if (!placeOf(text)) return t("near.foreign");
+    if (!placeOf(text)) return t("problem.offline_foreign");
     navigate(`/nearby${new URL(text).hash}`, { replace: true });
     return null;
   };
-  return html`<${Screen} title=${t("near.scan")} back=${BACK}>
+  return html`<${Screen} title=${t("near.title")} back=${BACK}>
     <div class="stack">
       <p class="soft">${t("near.scan.text")}</p>
       <${Camera} onText=${onText} />
@@ -78,7 +78,7 @@ function Talk({ held, text }) {
   if (phase === "comparing" || phase === "waiting") return html`<${Compare} />`;
   if (phase === "over") return html`<${Over} again=${() => meet(text)} />`;
   return html`<${Screen} title=${t("near.title")} back=${BACK} end=${phase === "lost" && html`<${Codes} />`}>
-    <${EmptyState} icon="store" title=${t(`near.${phase}`)}>${t(`near.${phase}.text`)}<//>
+    <${EmptyState} icon="store" title=${t(`near.${phase}`)}>${phase === "connecting" && t("near.connecting.text")}<//>
   <//>`;
 }
 
@@ -127,8 +127,7 @@ function Over({ again }) {
   const why = tryWords(`link.${reason}`) ?? tryWords(`problem.${new LinkLost(reason).code}`);
   return html`<${Screen} title=${t("near.title")} back=${BACK} end=${html`<${Codes} />`}>
     <div class="stack">
-      <${Notice} kind="warn" live title=${t("near.over")}>${why}<//>
-      <p>${t("near.codes.text")}</p>
+      <${Notice} kind="warn" live>${why}<//>
       <p><${Button} variant="quiet" icon="refresh" onClick=${again}>${t("do.retry")}<//></p>
     </div>
   <//>`;
