@@ -226,3 +226,10 @@ def _python_collects(texts: list[str]) -> list[str | None]:
         except Malformed:
             said.append("refused")
     return said
+
+
+def test_of_keys_learnt_at_once_the_newest_stay(wire: Wire) -> None:
+    first, older, newer = (samples.issuer_keys(serial).raw.hex() for serial in (3, 4, 5))
+    root = samples.ROOT.public.hex()
+    assert wire("learnt", root, first, [older, newer]) == [[True, True], 5]
+    assert wire("learnt", root, first, [newer, older]) == [[True, False], 5]

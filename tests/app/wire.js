@@ -127,6 +127,12 @@ async (base) => {
       }
       return said.map(named);
     },
+    /** What trust in `keys` says to all `others` learnt at once, and of which serial it then is. */
+    async learnt(root, keys, others) {
+      const all = await Promise.all([keys, ...others].map((raw) => messages.parse("keys", bytes(raw))));
+      const held = await trust.Trust.begin(bytes(root), all.shift());
+      return [await Promise.all(all.map((one) => held.learn(one))), held.serial];
+    },
     async trusts(root, keys, raws) {
       const held = await unless(async () => trust.Trust.begin(bytes(root), await messages.parse("keys", bytes(keys))));
       if (!held) return null;

@@ -221,12 +221,60 @@ async def test_strangers_do_not_disturb(answering: Answering) -> None:
     certificate.close()
 
 
+async def test_who_gives_up_in_the_handshake_leaves_nothing_open(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: asyncio.Queue[Link] = asyncio.Queue()
+
+    async def agree(self: Link, *_: object) -> None:
+        await begun.put(self)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Link, "agree", agree)
+    certificate = Certificate.make()
+    calling = asyncio.create_task(links.connect(certificate, LOCAL, answering.listener.port))
+    both = [await begun.get(), await begun.get()]
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    await answering.listener.close()
+    assert all(link._writer.transport.is_closing() for link in both)
+    certificate.close()
+
+
+async def test_one_address_holds_few_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However quiet it keeps them, others get through."""
+    came: list[Link] = []
+
+    async def held(link: Link) -> None:
+        came.append(link)
+        await asyncio.Event().wait()
+
+    certificate = Certificate.make()
+    listener = Listener(certificate, held, "127.0.0.1")
+    monkeypatch.setattr(links, "_FROM_ONE_MOST", 2)
+    mine = [await links.connect(certificate, LOCAL, listener.port) for _ in range(2)]
+    with pytest.raises(LinkLost, match=r"hung up|broke"):
+        await links.connect(certificate, LOCAL, listener.port)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", listener.port, local_addr=("127.0.0.2", 0)
+    )
+    assert await reader.readexactly(3) == b"TW1"
+    writer.close()
+    await listener.close()
+    for link in (*mine, *came):
+        link.close()
+    certificate.close()
+
+
 async def test_strangers_who_say_nothing_are_let_go(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(links, "_OPEN_SECONDS", 0.3)
     silent = [
-        await asyncio.open_connection("127.0.0.1", answering.listener.port) for _ in range(12)
+        await asyncio.open_connection(
+            "127.0.0.1", answering.listener.port, local_addr=(f"127.0.0.{2 + number}", 0)
+        )
+        for number in range(12)
     ]
     monkeypatch.setattr(links, "_OPEN_SECONDS", 10)
     async with pair(answering) as (here, there):

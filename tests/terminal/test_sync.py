@@ -113,6 +113,7 @@ async def test_a_terminal_that_lost_its_pass_is_replaced_by_itself(
         sign_in(one, person)
         one.do("load", amount=300, currency="SGD")
         assert one.leave() == 0
+    (tmp_path / "journal.mark").unlink()
     with device(tmp_path, (), "--recover") as one:
         lost = one.expect("started")["pass"]
         assert lost["doubt"] == "lost"

@@ -18,8 +18,10 @@ import os
 import secrets
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple, Self
 
 from cryptography import x509
@@ -36,6 +38,7 @@ _OPEN_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 4.0
 _OPENING_MOST: Final = 8  # strangers that are being listened to at once
+_FROM_ONE_MOST: Final = 4  # links with one address at once, whatever has come of them
 
 
 class LinkLost(Exception):
@@ -233,6 +236,7 @@ async def _opened(
     """TLS and digits over a socket: as the one who connects to `target`, or, where it is None, as
     the one who was connected to, whose `tries` are there."""
     link = None
+    is_open = False
     connection.setblocking(False)
     try:
         async with asyncio.timeout(_OPEN_SECONDS):
@@ -241,16 +245,13 @@ async def _opened(
             peer = await _swap_certificates(certificate, connection)
             link = await _secured(certificate, connection, peer, server=target is None)
             await link.agree(certificate.fingerprint, tries)
+            is_open = True
             return link
-    except (OSError, ssl.SSLError, TimeoutError, LinkLost) as error:
-        if link is not None:
-            link.close()
-        else:
-            connection.close()
-        raise (error if isinstance(error, LinkLost) else _lost(error)) from None
-    except BaseException:
-        connection.close()
-        raise
+    except (OSError, ssl.SSLError, TimeoutError) as error:
+        raise _lost(error) from None
+    finally:
+        if not is_open:
+            (link or connection).close()
 
 
 async def _swap_certificates(certificate: Certificate, connection: socket.socket) -> bytes:
@@ -306,7 +307,8 @@ async def _secured(
 
 
 class Listener:
-    """Takes calls from other terminals on one port, over IPv4 and IPv6."""
+    """Takes calls from other terminals on one port, over IPv4 and IPv6. `on_link` returns when the
+    link ends: an address has few at once, so that nobody keeps others away by being quiet."""
 
     def __init__(
         self, certificate: Certificate, on_link: Callable[[Link], Awaitable[None]], host: str = ""
@@ -315,6 +317,7 @@ class Listener:
         self._on_link = on_link
         self._places = asyncio.Semaphore(_OPENING_MOST)
         self._calls: set[asyncio.Task[None]] = set()
+        self._from: Counter[str] = Counter()
         self._tries = Tries()
         both = not host and socket.has_dualstack_ipv6()
         self._socket = socket.create_server(
@@ -330,14 +333,26 @@ class Listener:
         while True:
             await self._places.acquire()
             try:
-                connection, _ = await asyncio.get_running_loop().sock_accept(self._socket)
+                connection, (address, *_) = await asyncio.get_running_loop().sock_accept(
+                    self._socket
+                )
             except OSError:  # gone before it was taken, or too many files: let others go first
                 self._places.release()
                 await asyncio.sleep(0.1)
                 continue
+            if self._from[address] >= _FROM_ONE_MOST:
+                connection.close()
+                self._places.release()
+                continue
+            self._from[address] += 1
             call = asyncio.create_task(self._answer(connection))
             self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            call.add_done_callback(partial(self._ended, address))
+
+    def _ended(self, address: str, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._from[address] -= 1
+        self._from += Counter()  # forget addresses without a link
 
     async def _answer(self, connection: socket.socket) -> None:
         try:

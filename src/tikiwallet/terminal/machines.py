@@ -147,8 +147,8 @@ class Machines:
 
     @property
     def has_lost(self) -> bool:
-        """Whether nobody can tell any more what was paid with the pass."""
-        return self.payer is not None and self.payer.purse.doubt is Doubt.LOST
+        """Whether nobody can tell what was paid with the pass; so, too, when there is none here."""
+        return self.payer is None or self.payer.purse.doubt is Doubt.LOST
 
     @property
     def _current(self) -> _Machine[Payer] | None:

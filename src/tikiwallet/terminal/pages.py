@@ -250,9 +250,11 @@ def _service(model: Model) -> Page:
             Action("end_pass", "End the pass, so that a new one can be loaded"),
             *actions,
         ]
-        if (status.get("pass") or {}).get("doubt") == "lost":
+        own = status.get("pass")
+        if own is None or own["doubt"] == "lost":
+            actions.append(Action("replace", "Report this terminal as replaced"))
+        if own and own["doubt"] == "lost":
             lines.append(_LOST)
-            actions.insert(0, Action("replace", "Report this terminal as replaced"))
     text = "\n".join(lines)
     return Page("service", "Service", text, actions=(*actions, Action("back", "Back")))
 

@@ -86,5 +86,5 @@ def pass_facts(own: Pass, payer: Payer | None) -> Facts:
         "payments_left": max(0, own.limits.payments - made),
         "most_per_payment": own.limits.most_per_payment,
         "expires": own.expiry,
-        "doubt": (payer.purse.doubt if payer else Doubt.NONE).value,
+        "doubt": (payer.purse.doubt if payer else Doubt.LOST).value,
     }

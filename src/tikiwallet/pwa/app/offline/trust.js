@@ -33,8 +33,8 @@ export class Trust {
 
   /** @param {Message<"keys">} message @returns {Promise<boolean>} false when these keys are not the root's or not newer */
   async learn(message) {
-    if (message.serial <= this.serial || !sameBytes(message.kid, await kidOf(this.root))) return false;
-    if (!(await isSignedBy(message, this.root))) return false;
+    if (!sameBytes(message.kid, await kidOf(this.root)) || !(await isSignedBy(message, this.root))) return false;
+    if (message.serial <= this.serial) return false; // asked last: others may have been learnt meanwhile
     this.serial = message.serial;
     this.keys = new Map(message.keys.map((key) => [String(key.kid), key]));
     this.issued.clear();
@@ -45,8 +45,11 @@ export class Trust {
   async hasIssued(message) {
     if (message.kind === "revocations") return this.hasSigned(message, message.time);
     const name = String(message.raw);
+    const { serial } = this;
     if (this.issued.has(name)) return true;
-    if (!(await this.hasSigned(message, message.notBefore))) return false;
+    const isIssued = await this.hasSigned(message, message.notBefore);
+    if (serial !== this.serial) return this.hasIssued(message); // those keys are no more
+    if (!isIssued) return false;
     if (this.issued.size >= REMEMBERED) this.issued.clear();
     this.issued.add(name);
     return true;
