@@ -21,6 +21,7 @@ from tests.offline.settling import (
 )
 from tests.servers import DatabaseUrls
 
+from tikiwallet.database.pool import AnyConnection
 from tikiwallet.ledger.transactions import (
     AnyCommand,
     CloseAccount,
@@ -29,8 +30,11 @@ from tikiwallet.ledger.transactions import (
     SetLimits,
     Transaction,
 )
+from tikiwallet.offline import settlement
 from tikiwallet.offline.claims import Brought
+from tikiwallet.offline.conflicts import owe_back
 from tikiwallet.offline.deciding import Scope
+from tikiwallet.offline.desk import Owed
 from tikiwallet.offline.telling import Answer
 from tikiwallet.offline.wire.messages import Pass, Pay
 
@@ -589,3 +593,68 @@ async def test_a_payee_whose_wallet_is_full_holds_back_their_own_share_alone(wor
         == "returned"
     )
     await world.check_conserved()
+
+
+async def test_what_is_called_off_collects_no_debt(world: World) -> None:
+    shop = await world.phone(0)
+    payer, other = await world.phone(1_000), await world.phone(0)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), shop.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    await settle(world, shop, item(contested, clone.pay(contested)))
+    await later(world, DAY + 10)
+    assert await debts(world) == [(payer.person, shop.person, 900, 0)]
+    await settle(world, payer, void_item(contested, shop.void(contested)))
+    await world.put(payer.wallet, 900)
+    await later(world, 3_700)
+    await later(world, 3_700)
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (0, 900)
+    await world.check_conserved()
+
+
+async def contested_at_rest(world: World) -> tuple[Phone, Phone, Pay, Brought]:
+    """A contested payment of which nothing is paid, and the VOID of its request."""
+    shop, other, payer = await world.phone(0), await world.phone(0), await world.phone(1_000)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), shop.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    pay = clone.pay(contested)
+    await settle(world, shop, item(contested, pay))
+    return payer, shop, pay, void_item(contested, shop.void(contested))
+
+
+async def test_who_calls_off_waits_for_who_takes(world: World) -> None:
+    _, shop, pay, void = await contested_at_rest(world)
+    async with world.stack.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE offline.claim SET state = 'posting', taking_wallet = 50 WHERE pay_hash = $1",
+            pay.hash,
+        )
+        calling_off = asyncio.create_task(settle(world, shop, void))
+        await asyncio.wait([calling_off], timeout=0.5)
+    await calling_off
+    assert [amount for _, _, amount, _ in await debts(world)] == [50]
+
+
+async def test_who_takes_waits_for_who_calls_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer, shop, pay, void = await contested_at_rest(world)
+    await world.put(payer.wallet, 900)
+    world.clock.advance(DAY + 10)
+    about_to_commit, commit = asyncio.Event(), asyncio.Event()
+
+    async def pausing(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:
+        about_to_commit.set()
+        await commit.wait()
+        await owe_back(connection, owed, now)
+
+    monkeypatch.setattr(settlement, "owe_back", pausing)
+    calling_off = asyncio.create_task(settle(world, shop, void))
+    await about_to_commit.wait()
+    taking = asyncio.create_task(world.posting.carry_out([pay.hash]))
+    await asyncio.wait([taking], timeout=0.5)
+    commit.set()
+    await asyncio.gather(taking, calling_off)
+    assert (await world.holds(shop), (await world.claim(pay))["state"]) == (0, "partial")

@@ -53,11 +53,13 @@ _COLUMNS: Final = """
 _BROUGHT: Final = f"""
     SELECT {_COLUMNS} FROM offline.claim WHERE pay_hash = ANY($1::bytea[])
 """  # noqa: S608
+# Locked, so that what `Posting` takes for them meanwhile is counted as owed, or is not taken.
 _OF_REQUESTS: Final = f"""
     SELECT {_COLUMNS}
     FROM unnest($1::uuid[], $2::bytea[]) AS asked (pass, request_id)
     JOIN offline.claim ON payee_pass = asked.pass AND claim.request_id = asked.request_id
     WHERE state IN ('posting', 'open', 'credited', 'partial') OR state = 'recorded'
+    ORDER BY pay_hash FOR NO KEY UPDATE OF claim
 """  # noqa: S608
 # What is known of the requests themselves: paid, called off; nothing of the others.
 _REQUESTS: Final = """
