@@ -658,3 +658,32 @@ async def test_who_takes_waits_for_who_calls_off(
     commit.set()
     await asyncio.gather(taking, calling_off)
     assert (await world.holds(shop), (await world.claim(pay))["state"]) == (0, "partial")
+
+
+@pytest.mark.parametrize("order", list(permutations(("pay", "void", "receipt"))))
+async def test_a_void_and_a_receipt_prove_each_other_in_any_order(
+    world: World, order: tuple[str, ...]
+) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    brought = {
+        "pay": item(invite, pay),
+        "void": void_item(invite, shop.void(invite)),
+        "receipt": item(invite, pay, shop.receipt(pay)),
+    }
+    for one in order:
+        await settle(world, shop, brought[one])
+    assert await conflicts(world) == ["void"]
+    assert (await frozen(world, shop), await frozen(world, payer)) == (True, False)
+
+
+async def test_what_is_proven_already_stops_no_device_again(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    receipt, void = item(invite, pay, shop.receipt(pay)), void_item(invite, shop.void(invite))
+    await settle(world, shop, receipt, void)
+    await world.stack.database.execute("UPDATE offline.device SET frozen_at = NULL")
+    await settle(world, shop, receipt, void)
+    assert not await frozen(world, shop)

@@ -77,6 +77,7 @@ _CLAIMED: Final = """
         claimed_at = $6, contested_at = $7, next_check_at = $8
     WHERE pay_hash = $1 AND state = 'recorded'
 """
+_RECEIPT: Final = "UPDATE offline.claim SET receipt = $2 WHERE pay_hash = $1"
 _MEMBERS: Final = (
     "pay_hash", "payer_pass", "payee_pass", "payer", "payee", "payee_account", "sequence",
     "previous", "amount", "cumulative", "currency", "request_id", "request_hash", "invite", "pay",
@@ -198,6 +199,8 @@ class Settlement:
                     case CloseRead():
                         desk.close(reading)
             await _write_claims(connection, desk, accounts)
+            if desk.receipts:
+                await connection.executemany(_RECEIPT, list(desk.receipts.items()))
             await _write_passes(connection, desk)
             await owe_back(connection, desk.owed, now)
             await self._conflicts.record(connection, desk.conflicts, now)
