@@ -36,6 +36,7 @@ from tikiwallet.offline.conflicts import owe_back
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.desk import Owed
 from tikiwallet.offline.telling import Answer
+from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Pass, Pay
 
 DAY = 24 * 3_600
@@ -687,3 +688,23 @@ async def test_what_is_proven_already_stops_no_device_again(world: World) -> Non
     await world.stack.database.execute("UPDATE offline.device SET frozen_at = NULL")
     await settle(world, shop, receipt, void)
     assert not await frozen(world, shop)
+
+
+async def test_a_pass_that_is_about_to_be_signed_is_revoked_too(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    waiting = await world.stack.database.fetchval(
+        "INSERT INTO offline.pass (id, device, person, wallet, currency, amount, public_key,"
+        " pseudonym, tier, most_per_payment, payments, hops, not_before, expires_at, claim_until,"
+        " state, digest, created_at, next_check_at)"
+        " SELECT gen_random_uuid(), device, person, wallet, currency, 0, $2, pseudonym, tier,"
+        " most_per_payment, payments, hops, not_before, expires_at, claim_until, 'reserving',"
+        " digest, created_at, next_check_at FROM offline.pass WHERE id = $1 RETURNING id",
+        UUID(bytes=payer.pass_.id),
+        PrivateKey.generate().public,
+    )
+    clone = payer.clone()
+    invites = [shop.invite(amount) for amount in (10, 20)]
+    pays = [payer.pay(invites[0]), clone.pay(invites[1])]
+    await settle(world, shop, *map(item, invites, pays))
+    revoked = await world.stack.database.fetch("SELECT pass FROM offline.revocation")
+    assert {row["pass"] for row in revoked} == {UUID(bytes=payer.pass_.id), waiting}

@@ -24,7 +24,11 @@ _RECORD = """
 _FREEZE = """
     UPDATE offline.device SET frozen_at = coalesce(frozen_at, $2) WHERE id = ANY($1::bigint[])
 """
-_PASSES = "SELECT id FROM offline.pass WHERE device = ANY($1::bigint[]) AND hash IS NOT NULL"
+# Those about to be signed as well: a pass is begun while its device's row is locked.
+_PASSES = """
+    SELECT id FROM offline.pass
+    WHERE device = ANY($1::bigint[]) AND next_check_at IS NOT NULL AND claim_until > $2
+"""
 # Each claim once, whatever arrives again; with it what the payer still owes the payee for it.
 _OWE = """
     INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
@@ -88,7 +92,7 @@ class Conflicts:
             )
         devices = sorted({one.owner.device for one in found})
         await connection.execute(_FREEZE, devices, at)
-        rows = await connection.fetch(_PASSES, devices)
+        rows = await connection.fetch(_PASSES, devices, at)
         await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
 
 
