@@ -708,3 +708,17 @@ async def test_a_pass_that_is_about_to_be_signed_is_revoked_too(world: World) ->
     await settle(world, shop, *map(item, invites, pays))
     revoked = await world.stack.database.fetch("SELECT pass FROM offline.revocation")
     assert {row["pass"] for row in revoked} == {UUID(bytes=payer.pass_.id), waiting}
+
+
+async def test_who_waits_until_the_pass_has_ended_is_too_late(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    async with world.stack.database.transaction() as connection:
+        await connection.execute(
+            "SELECT FROM offline.pass WHERE id = $1 FOR NO KEY UPDATE", UUID(bytes=payer.pass_.id)
+        )
+        claiming = asyncio.create_task(settle(world, shop, item(invite, pay)))
+        await asyncio.wait([claiming], timeout=0.5)
+        world.clock.advance(PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert told(await claiming) == [("rejected", 0, "claim_too_late")]

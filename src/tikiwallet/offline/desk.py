@@ -2,7 +2,7 @@
 judged in the order brought, and what changes comes out. No I/O.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -193,14 +193,6 @@ class Desk:
                 )
                 break
         book.standing.closing, book.close, book.closed_now = closing, raw, reading
-
-    def books_changed(self) -> Iterable[Book]:
-        """Those passes of which more is settled now, or that were closed."""
-        return [
-            book
-            for book in self.books.values()
-            if book.closed_now is not None or book.standing.settled != book.settled_before
-        ]
 
     def _found(
         self,

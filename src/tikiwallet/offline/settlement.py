@@ -185,11 +185,10 @@ class Settlement:
         passes: dict[bytes, KnownPass],
         accounts: dict[tuple[bytes, int], int],
     ) -> Desk:
-        now = self._now()
         if not readings:
-            return Desk(person, now, {}, {}, {}, set())
+            return Desk(person, self._now(), {}, {}, {}, set())
         async with self._database.transaction() as connection:
-            desk = await _open_desk(connection, person, now, readings, passes)
+            desk = await _open_desk(connection, person, self._now, readings, passes)
             for reading in readings:
                 match reading:
                     case PaymentRead():
@@ -202,8 +201,8 @@ class Settlement:
             if desk.receipts:
                 await connection.executemany(_RECEIPT, list(desk.receipts.items()))
             await _write_passes(connection, desk)
-            await owe_back(connection, desk.owed, now)
-            await self._conflicts.record(connection, desk.conflicts, now)
+            await owe_back(connection, desk.owed, desk.now)
+            await self._conflicts.record(connection, desk.conflicts, desk.now)
         return desk
 
     async def _told(
@@ -256,12 +255,13 @@ def _payment_answer(hash: bytes, row: Any) -> Answer:
 async def _open_desk(
     connection: AnyConnection,
     person: int,
-    now: int,
+    clock: Callable[[], int],
     readings: Sequence[AnyRead],
     passes: dict[bytes, KnownPass],
 ) -> Desk:
     named = {id for reading in readings for id in reading.passes}
     locked = await connection.fetch(_LOCK, [UUID(bytes=id) for id in sorted(named)])
+    now = clock()  # not before: a pass may have ended while its lock was waited for
     books = {row["id"].bytes: _book(passes[row["id"].bytes], row) for row in locked}
     spenders = {reading.passes[0] for reading in readings if not isinstance(reading, VoidRead)}
     for row in await connection.fetch(_SIGNED, [UUID(bytes=id) for id in spenders]):
