@@ -21,6 +21,7 @@ from tests.offline.settling import (
 )
 from tests.servers import DatabaseUrls
 
+from tikiwallet.database.pool import AnyConnection
 from tikiwallet.ledger.transactions import (
     AnyCommand,
     CloseAccount,
@@ -29,9 +30,13 @@ from tikiwallet.ledger.transactions import (
     SetLimits,
     Transaction,
 )
+from tikiwallet.offline import settlement
 from tikiwallet.offline.claims import Brought
+from tikiwallet.offline.conflicts import owe_back
 from tikiwallet.offline.deciding import Scope
+from tikiwallet.offline.desk import Owed
 from tikiwallet.offline.telling import Answer
+from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Pass, Pay
 
 DAY = 24 * 3_600
@@ -593,3 +598,131 @@ async def test_a_payee_whose_wallet_is_full_holds_back_their_own_share_alone(wor
         == "returned"
     )
     await world.check_conserved()
+
+
+async def test_what_is_called_off_collects_no_debt(world: World) -> None:
+    shop = await world.phone(0)
+    payer, other = await world.phone(1_000), await world.phone(0)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), shop.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    await settle(world, shop, item(contested, clone.pay(contested)))
+    await later(world, DAY + 10)
+    assert await debts(world) == [(payer.person, shop.person, 900, 0)]
+    await settle(world, payer, void_item(contested, shop.void(contested)))
+    await world.put(payer.wallet, 900)
+    await later(world, 3_700)
+    await later(world, 3_700)
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (0, 900)
+    await world.check_conserved()
+
+
+async def contested_at_rest(world: World) -> tuple[Phone, Phone, Pay, Brought]:
+    """A contested payment of which nothing is paid, and the VOID of its request."""
+    shop, other, payer = await world.phone(0), await world.phone(0), await world.phone(1_000)
+    clone = payer.clone()
+    invite, contested = other.invite(1_000), shop.invite(900)
+    await settle(world, other, item(invite, payer.pay(invite)))
+    pay = clone.pay(contested)
+    await settle(world, shop, item(contested, pay))
+    return payer, shop, pay, void_item(contested, shop.void(contested))
+
+
+async def test_who_calls_off_waits_for_who_takes(world: World) -> None:
+    _, shop, pay, void = await contested_at_rest(world)
+    async with world.stack.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE offline.claim SET state = 'posting', taking_wallet = 50 WHERE pay_hash = $1",
+            pay.hash,
+        )
+        calling_off = asyncio.create_task(settle(world, shop, void))
+        await asyncio.wait([calling_off], timeout=0.5)
+    await calling_off
+    assert [amount for _, _, amount, _ in await debts(world)] == [50]
+
+
+async def test_who_takes_waits_for_who_calls_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer, shop, pay, void = await contested_at_rest(world)
+    await world.put(payer.wallet, 900)
+    world.clock.advance(DAY + 10)
+    about_to_commit, commit = asyncio.Event(), asyncio.Event()
+
+    async def pausing(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:
+        about_to_commit.set()
+        await commit.wait()
+        await owe_back(connection, owed, now)
+
+    monkeypatch.setattr(settlement, "owe_back", pausing)
+    calling_off = asyncio.create_task(settle(world, shop, void))
+    await about_to_commit.wait()
+    taking = asyncio.create_task(world.posting.carry_out([pay.hash]))
+    await asyncio.wait([taking], timeout=0.5)
+    commit.set()
+    await asyncio.gather(taking, calling_off)
+    assert (await world.holds(shop), (await world.claim(pay))["state"]) == (0, "partial")
+
+
+@pytest.mark.parametrize("order", list(permutations(("pay", "void", "receipt"))))
+async def test_a_void_and_a_receipt_prove_each_other_in_any_order(
+    world: World, order: tuple[str, ...]
+) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    brought = {
+        "pay": item(invite, pay),
+        "void": void_item(invite, shop.void(invite)),
+        "receipt": item(invite, pay, shop.receipt(pay)),
+    }
+    for one in order:
+        await settle(world, shop, brought[one])
+    assert await conflicts(world) == ["void"]
+    assert (await frozen(world, shop), await frozen(world, payer)) == (True, False)
+
+
+async def test_what_is_proven_already_stops_no_device_again(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    receipt, void = item(invite, pay, shop.receipt(pay)), void_item(invite, shop.void(invite))
+    await settle(world, shop, receipt, void)
+    await world.stack.database.execute("UPDATE offline.device SET frozen_at = NULL")
+    await settle(world, shop, receipt, void)
+    assert not await frozen(world, shop)
+
+
+async def test_a_pass_that_is_about_to_be_signed_is_revoked_too(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    waiting = await world.stack.database.fetchval(
+        "INSERT INTO offline.pass (id, device, person, wallet, currency, amount, public_key,"
+        " pseudonym, tier, most_per_payment, payments, hops, not_before, expires_at, claim_until,"
+        " state, digest, created_at, next_check_at)"
+        " SELECT gen_random_uuid(), device, person, wallet, currency, 0, $2, pseudonym, tier,"
+        " most_per_payment, payments, hops, not_before, expires_at, claim_until, 'reserving',"
+        " digest, created_at, next_check_at FROM offline.pass WHERE id = $1 RETURNING id",
+        UUID(bytes=payer.pass_.id),
+        PrivateKey.generate().public,
+    )
+    clone = payer.clone()
+    invites = [shop.invite(amount) for amount in (10, 20)]
+    pays = [payer.pay(invites[0]), clone.pay(invites[1])]
+    await settle(world, shop, *map(item, invites, pays))
+    revoked = await world.stack.database.fetch("SELECT pass FROM offline.revocation")
+    assert {row["pass"] for row in revoked} == {UUID(bytes=payer.pass_.id), waiting}
+
+
+async def test_who_waits_until_the_pass_has_ended_is_too_late(world: World) -> None:
+    payer, shop = await world.phone(), await world.phone(0)
+    invite = shop.invite(100)
+    pay = payer.pay(invite)
+    async with world.stack.database.transaction() as connection:
+        await connection.execute(
+            "SELECT FROM offline.pass WHERE id = $1 FOR NO KEY UPDATE", UUID(bytes=payer.pass_.id)
+        )
+        claiming = asyncio.create_task(settle(world, shop, item(invite, pay)))
+        await asyncio.wait([claiming], timeout=0.5)
+        world.clock.advance(PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert told(await claiming) == [("rejected", 0, "claim_too_late")]

@@ -27,15 +27,22 @@ _RECORD = """
 _FREEZE = """
     UPDATE offline.device SET frozen_at = coalesce(frozen_at, $2) WHERE id = ANY($1::bigint[])
 """
-_PASSES = "SELECT id FROM offline.pass WHERE device = ANY($1::bigint[]) AND hash IS NOT NULL"
-# Each claim once, whatever arrives again.
+# Those about to be signed as well: a pass is begun while its device's row is locked.
+_PASSES = """
+    SELECT id FROM offline.pass
+    WHERE device = ANY($1::bigint[]) AND next_check_at IS NOT NULL AND claim_until > $2
+"""
+# Each claim once, whatever arrives again; with it what the payer still owes the payee for it.
 _OWE = """
     INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
         amount, since, next_check_at)
     SELECT $1, claim.payee, claim.payer, claim.payee_account, payer.wallet, claim.currency,
-        $2, $3, $3
+        $2 + coalesce(uncovered.amount, 0), $3, $3
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
+    LEFT JOIN offline.debt AS uncovered
+        ON uncovered.pay_hash = claim.pay_hash AND uncovered.creditor = claim.payee
     WHERE claim.pay_hash = $1 AND claim.payer <> claim.payee
+        AND $2 + coalesce(uncovered.amount, 0) > 0
     ON CONFLICT DO NOTHING
 """
 
@@ -90,7 +97,7 @@ class Conflicts:
             )
         devices = sorted({one.owner.device for one in found})
         await connection.execute(_FREEZE, devices, at)
-        rows = await connection.fetch(_PASSES, devices)
+        rows = await connection.fetch(_PASSES, devices, at)
         await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
 
     async def _pays(self, connection: AnyConnection, found: Sequence[Found]) -> dict[bytes, bytes]:
@@ -106,5 +113,4 @@ class Conflicts:
 async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:
     """What payees called off although they were paid for it becomes a debt to their payers."""
     for one in owed:
-        if one.amount:
-            await connection.execute(_OWE, one.claim, one.amount, from_us(now))
+        await connection.execute(_OWE, one.claim, one.amount, from_us(now))

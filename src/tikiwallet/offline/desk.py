@@ -2,7 +2,7 @@
 judged in the order brought, and what changes comes out. No I/O.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -86,7 +86,8 @@ class Book:
 class Desk:
     """`person` brings all of it, at `now` (microseconds). `books` hold the locked passes, `claims`
     by hash what was known of them and of the requests in question, `voids` what was called off,
-    with the VOID; `used` which requests have been paid."""
+    with the VOID; `used` which requests have been paid. `receipts` come to be known of claims that
+    are stored."""
 
     person: int
     now: int
@@ -95,6 +96,7 @@ class Desk:
     voids: dict[RequestKey, bytes]
     used: set[RequestKey]
     changed: dict[bytes, Claim] = field(default_factory=dict)
+    receipts: dict[bytes, bytes] = field(default_factory=dict)
     called_off: list[VoidRead] = field(default_factory=list)
     conflicts: list[Found] = field(default_factory=list)
     crowded: set[bytes] = field(default_factory=set)
@@ -107,6 +109,7 @@ class Desk:
         claimed = reading.receipt is not None or payee.known.person == self.person
         before = self.claims.get(reading.hash)
         if before is not None and (before.state is not State.RECORDED or not claimed):
+            self._receipt(before, reading)
             return
         payment = reading.payment()
         seconds = self.now // SECOND
@@ -129,9 +132,8 @@ class Desk:
             verdict.reason,
             payment.signed.amount,
             verdict.escrow,
-            None if reading.receipt is None else reading.receipt.raw,
-            reading,
-            before is not None and before.stored,
+            reading=reading,
+            stored=before is not None and before.stored,
         )
         self.claims[claim.hash] = self.changed[claim.hash] = claim
         if verdict.state in PAID:
@@ -140,10 +142,20 @@ class Desk:
             kind, other = verdict.conflict
             first = payer.close if kind is Contradiction.CLOSE else None
             self._found(kind, payer, other, reading.hash, (first or PayOf(other), reading.pay.raw))
-        if request in self.voids and reading.receipt is not None:
-            void = Void.parse(self.voids[request])
-            proof = (void.raw, reading.invite.raw, reading.pay.raw, reading.receipt.raw)
-            self._found(Contradiction.VOID, payee, void.hash, reading.hash, proof)
+        self._receipt(claim, reading)
+
+    def _receipt(self, claim: Claim, reading: PaymentRead) -> None:
+        """Keep the RECEIPT of a claim, the first time that there is one; after a VOID of its
+        request it is a contradiction."""
+        if reading.receipt is None or claim.receipt is not None:
+            return
+        claim.receipt = reading.receipt.raw
+        if claim.stored:
+            self.receipts[claim.hash] = claim.receipt
+        if claim.request in self.voids:
+            void, payee = Void.parse(self.voids[claim.request]), self.books[claim.request[0]]
+            proof = (void.raw, reading.invite.raw, reading.pay.raw, claim.receipt)
+            self._found(Contradiction.VOID, payee, void.hash, claim.hash, proof)
 
     def void(self, reading: VoidRead) -> None:
         """Call a request off; what was paid for it is owed back."""
@@ -181,14 +193,6 @@ class Desk:
                 )
                 break
         book.standing.closing, book.close, book.closed_now = closing, raw, reading
-
-    def books_changed(self) -> Iterable[Book]:
-        """Those passes of which more is settled now, or that were closed."""
-        return [
-            book
-            for book in self.books.values()
-            if book.closed_now is not None or book.standing.settled != book.settled_before
-        ]
 
     def _found(
         self,

@@ -45,12 +45,13 @@ _DUE: Final = """
     FOR UPDATE SKIP LOCKED
 """
 _LOCK: Final = """
-    SELECT pay_hash, attempt, EXISTS (
-        SELECT FROM offline.void
-        WHERE void.payee_pass = claim.payee_pass AND void.request_id = claim.request_id
-    ) AS voided
-    FROM offline.claim WHERE pay_hash = ANY($1::bytea[]) AND state = 'open'
-    ORDER BY pay_hash FOR UPDATE
+    SELECT pay_hash, attempt FROM offline.claim
+    WHERE pay_hash = ANY($1::bytea[]) AND state = 'open' ORDER BY pay_hash FOR UPDATE
+"""
+# Asked once they are locked: who calls a request off locks them too.
+_VOIDED: Final = """
+    SELECT pay_hash FROM offline.claim JOIN offline.void USING (payee_pass, request_id)
+    WHERE pay_hash = ANY($1::bytea[])
 """
 _POSTED: Final = """
     UPDATE offline.claim AS claim SET
@@ -259,14 +260,16 @@ class Posting:
         now = self._now()
         taken: list[Intent | None] = []
         async with self._database.transaction() as connection:
-            locked = await connection.fetch(_LOCK, [intent.pay_hash for intent in intents])
-            voided = {(row["pay_hash"], row["attempt"]): row["voided"] for row in locked}
+            hashes = [intent.pay_hash for intent in intents]
+            open_ = {tuple(row) for row in await connection.fetch(_LOCK, hashes)}
+            voided = {row["pay_hash"] for row in await connection.fetch(_VOIDED, hashes)}
             # In the order of currencies, as each is a lock of the fund.
             for intent in sorted(intents, key=lambda intent: intent.currency):
-                called_off = voided.get((intent.pay_hash, intent.attempt))
-                if called_off:  # by its payee: nothing more is paid, or owed
+                if (intent.pay_hash, intent.attempt) not in open_:
+                    continue  # somebody else is at it
+                if intent.pay_hash in voided:  # by its payee: nothing more is paid, or owed
                     await _end(connection, intent)
-                elif called_off is not None:
+                else:
                     taken.append(await self._decide(connection, intent, available, holds, now))
         return [intent for intent in taken if intent is not None]
 

@@ -55,11 +55,13 @@ _COLUMNS: Final = """
 _BROUGHT: Final = f"""
     SELECT {_COLUMNS} FROM offline.claim WHERE pay_hash = ANY($1::bytea[])
 """  # noqa: S608
+# Locked, so that what `Posting` takes for them meanwhile is counted as owed, or is not taken.
 _OF_REQUESTS: Final = f"""
     SELECT {_COLUMNS}
     FROM unnest($1::uuid[], $2::bytea[]) AS asked (pass, request_id)
     JOIN offline.claim ON payee_pass = asked.pass AND claim.request_id = asked.request_id
     WHERE state IN ('posting', 'open', 'credited', 'partial') OR state = 'recorded'
+    ORDER BY pay_hash FOR NO KEY UPDATE OF claim
 """  # noqa: S608
 # What is known of the requests themselves: paid, called off; nothing of the others.
 _REQUESTS: Final = """
@@ -77,6 +79,7 @@ _CLAIMED: Final = """
         claimed_at = $6, contested_at = $7, next_check_at = $8
     WHERE pay_hash = $1 AND state = 'recorded'
 """
+_RECEIPT: Final = "UPDATE offline.claim SET receipt = $2 WHERE pay_hash = $1"
 _MEMBERS: Final = (
     "pay_hash", "payer_pass", "payee_pass", "payer", "payee", "payee_account", "sequence",
     "previous", "amount", "cumulative", "currency", "request_id", "request_hash",
@@ -191,11 +194,10 @@ class Settlement:
         passes: dict[bytes, KnownPass],
         accounts: dict[tuple[bytes, int], int],
     ) -> Desk:
-        now = self._now()
         if not readings:
-            return Desk(person, now, {}, {}, {}, set())
+            return Desk(person, self._now(), {}, {}, {}, set())
         async with self._database.transaction() as connection:
-            desk = await _open_desk(connection, person, now, readings, passes)
+            desk = await _open_desk(connection, person, self._now, readings, passes)
             for reading in readings:
                 match reading:
                     case PaymentRead():
@@ -206,9 +208,11 @@ class Settlement:
                         desk.close(reading)
             await _write_claims(connection, desk, accounts, self._sealing)
             await _write_voids(connection, desk, self._sealing)
+            if desk.receipts:
+                await connection.executemany(_RECEIPT, list(desk.receipts.items()))
             await _write_passes(connection, desk)
-            await owe_back(connection, desk.owed, now)
-            await self._conflicts.record(connection, desk.conflicts, now)
+            await owe_back(connection, desk.owed, desk.now)
+            await self._conflicts.record(connection, desk.conflicts, desk.now)
         return desk
 
     async def _told(
@@ -261,12 +265,13 @@ def _payment_answer(hash: bytes, row: Any) -> Answer:
 async def _open_desk(
     connection: AnyConnection,
     person: int,
-    now: int,
+    clock: Callable[[], int],
     readings: Sequence[AnyRead],
     passes: dict[bytes, KnownPass],
 ) -> Desk:
     named = {id for reading in readings for id in reading.passes}
     locked = await connection.fetch(_LOCK, [UUID(bytes=id) for id in sorted(named)])
+    now = clock()  # not before: a pass may have ended while its lock was waited for
     books = {row["id"].bytes: _book(passes[row["id"].bytes], row) for row in locked}
     spenders = {reading.passes[0] for reading in readings if not isinstance(reading, VoidRead)}
     for row in await connection.fetch(_SIGNED, [UUID(bytes=id) for id in spenders]):
