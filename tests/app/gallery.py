@@ -296,7 +296,7 @@ def _near(selector: str, **state: str) -> Act:
 
 
 def _nearby() -> list[Shot]:
-    digits = _near(".near-digits", phase="comparing", digits="482913")
+    digits = _near("main .money-large", phase="comparing", digits="482913")
     scan = _then(_open("/nearby"), _wait("input[type=file]"))
     connected = _near(".screen-end .button >> nth=1", phase="open")
     over = _near(".notice", phase="over", reason="ended")

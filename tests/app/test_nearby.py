@@ -77,7 +77,7 @@ class Phone:
         """Find the terminal, and compare the digits."""
         self.page.goto(shop.text)
         digits = shop.device.is_in("comparing")["digits"]
-        expect(self.page.locator(".near-digits")).to_have_text(f"{digits[:3]} {digits[3:]}")
+        expect(self.page.locator("main .money-large")).to_have_text(f"{digits[:3]} {digits[3:]}")
         self.press("Yes, the same")
         self.sees("Waiting for the terminal to say the same")
         shop.device.say("agree")
@@ -97,7 +97,7 @@ class Phone:
         self.page.get_by_label("Amount").fill(amount)
         self.press("Continue")
         self.enter_pin()
-        self.sees("Waiting for the terminal to pay")
+        self.sees("Waiting to be paid")
 
     def has(self, outcome: str) -> None:
         expect(self.page.locator(".outcome-title")).to_have_text(outcome)
@@ -176,7 +176,7 @@ def test_cut_in_the_middle_it_goes_on(phone: Phone, shop: Shop) -> None:
     phone.review(shop, "S$4.50")
     shop.air.is_cut = True
     phone.enter_pin()
-    phone.sees("Sending your payment")
+    phone.sees("Signed, not yet received")
     shop.air.is_cut = False
     assert shop.device.shows("accepted")["hash"] == phone.page.evaluate(_SIGNED)
     phone.has("Accepted")
@@ -191,7 +191,7 @@ def test_restarted_in_flight_mode_it_sends_the_same_bytes_and_compares_nothing(
     phone.review(shop, "S$4.50")
     shop.air.is_cut = True
     phone.enter_pin()
-    phone.sees("Sending your payment")
+    phone.sees("Signed, not yet received")
     signed = phone.page.evaluate(_SIGNED)
     phone.page.goto("about:blank")
     shop.air.is_cut = False

@@ -47,6 +47,8 @@ _TYPES: Final = {
 _COMMENT: Final = re.compile(
     rb"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*\n", re.DOTALL | re.MULTILINE
 )
+# A type within a line, for the checker: `/** @type {A} */`. No text of a program says that.
+_TYPE: Final = re.compile(rb"/\*\* @(?:type|param) [^*\n]*\*/ ?")
 # Empty lines and the space that a line begins with. HTML is the only text of a program that runs
 # over several lines (a test holds that), and HTML does not tell one space from many.
 _INDENT: Final = re.compile(rb"^\s+", re.MULTILINE)
@@ -120,11 +122,11 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _lean(name: str, body: bytes) -> bytes:
-    """A script or stylesheet without its comments and indentation, which are for readers of the
-    source: a fifth of what a phone would load."""
+    """A script or stylesheet without its comments, types and indentation, which are for readers of
+    the source: a fifth of what a phone would load."""
     if _ending(name) not in ("css", "js"):
         return body
-    return _INDENT.sub(b"", _COMMENT.sub(b"", body))
+    return _INDENT.sub(b"", _TYPE.sub(b"", _COMMENT.sub(b"", body)))
 
 
 def _version(found: dict[str, bytes], *, sandbox: bool) -> str:

@@ -49,7 +49,7 @@ function Scan() {
   };
   return html`<${Screen} title=${t("near.title")} back=${BACK}>
     <div class="stack">
-      <p class="soft">${t("near.scan.text")}</p>
+      <p class="soft">${t("near.scan")}</p>
       <${Camera} onText=${onText} />
     </div>
   <//>`;
@@ -94,7 +94,7 @@ function Compare() {
   >
     <div class="stack centred" role="status">
       <p><strong>${t(isMine ? "near.digits" : "near.waiting")}</strong></p>
-      <p class="near-digits" dir="ltr">${digits.slice(0, 3)} ${digits.slice(3)}</p>
+      <p class="money-large" dir="ltr">${digits.slice(0, 3)} ${digits.slice(3)}</p>
       <p class="soft">${t("near.digits.text")}</p>
     </div>
   <//>`;

@@ -142,7 +142,7 @@ function Payments({ held }) {
         : html`<div class="card card-sunken"><${EmptyState} icon="receipt" title=${t("off.none")}>${t("off.none.text")}<//></div>`}
     </section>
     <ul class="list">
-      <${ListItem} icon="store" title=${t("near.title")} text=${t("near.scan.text")} href="/nearby" />
+      <${ListItem} icon="store" title=${t("near.title")} text=${t("near.scan")} href="/nearby" />
       <${ListItem} icon="phone" title=${t("off.devices")} text=${t("off.devices.text")} href="/offline/devices" />
       ${held.exchanges.length > 0 &&
       html`<${ListItem} leading=${html`<${Bullet} icon="download" kind="plain" />`} title=${t("off.save")} text=${t("off.save.text")} onClick=${save} />`}

@@ -48,23 +48,13 @@ export default function With({ params, done }) {
       <//>
     <//>`;
   }
-  if (done && (one.state === "inviting" || one.state === "signed")) return html`<${Linked} key="linked" one=${one} go=${setStep} />`;
+  if (done) return html`<${Outcome} key="outcome" one=${one} go=${setStep} done=${done} />`;
   if (one.state === "inviting") return html`<${Inviting} key="inviting" one=${one} go=${setStep} />`;
   if (one.state === "signed") return html`<${Sent} key="sent" one=${one} go=${setStep} />`;
-  if (one.state === "accepted" && one.code && !done) return html`<${Receipt} key="receipt" one=${one} />`;
-  if (one.state === "void" && one.code && !done) return html`<${CalledOff} key="void" one=${one} />`;
-  return html`<${Outcome} key="outcome" one=${one} go=${setStep} done=${done} />`;
+  if (one.state === "accepted" && one.code) return html`<${Receipt} key="receipt" one=${one} />`;
+  if (one.state === "void" && one.code) return html`<${CalledOff} key="void" one=${one} />`;
+  return html`<${Outcome} key="outcome" one=${one} go=${setStep} />`;
 }
-
-/** What the other side has not answered yet. @param {{ one: Exchange, go: (step: Step) => void }} props */
-const Linked = ({ one, go }) => html`<${Screen} title=${t("off.payment")} back=${BACK}>
-  <div class="outcome off-outcome outcome-asked" role="status">
-    <div class="outcome-sign"><${Icon} name="hourglass" /></div>
-    <p class="outcome-title">${t(one.role === "payer" ? "near.sending" : "near.asking")}</p>
-    <${Amount} one=${one} />
-    ${one.role === "payee" && html`<p><${Button} variant="quiet" onClick=${() => go("unlock-cancel")}>${t("meet.invite.cancel")}<//></p>`}
-  </div>
-<//>`;
 
 /** @param {{ one: Exchange, back: () => void }} props */
 function Scan({ one, back }) {
@@ -187,14 +177,16 @@ const CalledOff = ({ one }) => html`<${Screen}
 
 /** What an ended or a waiting one looks like. @type {Record<string, { look: string, icon: string }>} */
 const LOOKS = {
-  verified: { look: "outcome-asked", icon: "edit" },
-  accepted: { look: "outcome-asked", icon: "check" },
-  uploaded: { look: "outcome-asked", icon: "hourglass" },
-  settled: { look: "outcome-good", icon: "check" },
-  credited: { look: "outcome-good", icon: "check" },
-  partial: { look: "outcome-asked", icon: "alert" },
-  rejected: { look: "outcome-bad", icon: "close" },
-  conflict: { look: "outcome-bad", icon: "alert" },
+  inviting: { look: "asked", icon: "hourglass" },
+  signed: { look: "asked", icon: "hourglass" },
+  verified: { look: "asked", icon: "edit" },
+  accepted: { look: "asked", icon: "check" },
+  uploaded: { look: "asked", icon: "hourglass" },
+  settled: { look: "good", icon: "check" },
+  credited: { look: "good", icon: "check" },
+  partial: { look: "asked", icon: "alert" },
+  rejected: { look: "bad", icon: "close" },
+  conflict: { look: "bad", icon: "alert" },
 };
 
 /** @param {{ one: Exchange, go: (step: Step) => void, done?: () => void }} props */
@@ -208,9 +200,11 @@ function Outcome({ one, go, done }) {
     back=${BACK}
     end=${one.state === "verified"
       ? html`<${Button} icon="edit" onClick=${() => go("unlock-scan")}>${t("meet.receipt.sign")}<//>`
-      : html`<${Button} href=${done ? undefined : BACK} onClick=${done}>${t("do.done")}<//>`}
+      : one.state === "inviting"
+        ? html`<${Button} variant="quiet" onClick=${() => go("unlock-cancel")}>${t("meet.invite.cancel")}<//>`
+        : one.state !== "signed" && html`<${Button} href=${done ? undefined : BACK} onClick=${done}>${t("do.done")}<//>`}
   >
-    <div class=${`outcome off-outcome ${look}`} role="status">
+    <div class=${`outcome off-outcome outcome-${look}`} role="status">
       <div class="outcome-sign"><${Icon} name=${icon} /></div>
       <p class="outcome-title">${title}</p>
       <p><${Money} money=${one.money} large faded=${one.isOver} /></p>

@@ -130,7 +130,7 @@ export default {
   "meet.gone": "This payment is not on this phone",
 
   "near.title": "Terminal nearby",
-  "near.scan.text": "The shop's terminal shows it when a phone is to connect.",
+  "near.scan": "Scan the code that the shop's terminal shows.",
   "near.connecting": "Connecting…",
   "near.connecting.text": "If your browser asks whether it may reach your local network, allow it.",
   "near.digits": "Does the terminal show the same digits?",
@@ -142,10 +142,8 @@ export default {
   "near.open.text": "What the terminal asks for appears here.",
   "near.lost": "The connection is lost, trying again…",
   "near.codes": "Go on by codes",
-  "near.sending": "Sending your payment…",
-  "near.asking": "Waiting for the terminal to pay…",
   "link.unsupported": "This browser cannot speak to terminals.",
-  "link.ended": "The terminal has hung up, or is busy with somebody else.",
+  "link.ended": "The terminal has hung up, or is busy.",
 
   "state.inviting": "Waiting to be paid",
   "state.late": "Not paid",

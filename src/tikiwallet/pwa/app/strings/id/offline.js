@@ -127,7 +127,7 @@ export default {
   "meet.gone": "Pembayaran ini tidak ada di ponsel ini",
 
   "near.title": "Terminal di dekat Anda",
-  "near.scan.text": "Terminal toko menampilkannya saat ponsel akan tersambung.",
+  "near.scan": "Pindai kode yang ditampilkan terminal toko.",
   "near.connecting": "Menyambung…",
   "near.connecting.text": "Jika peramban bertanya apakah boleh menjangkau jaringan lokal Anda, izinkan.",
   "near.digits": "Apakah terminal menampilkan angka yang sama?",
@@ -139,8 +139,6 @@ export default {
   "near.open.text": "Permintaan terminal akan muncul di sini.",
   "near.lost": "Sambungan terputus, mencoba lagi…",
   "near.codes": "Lanjutkan dengan kode",
-  "near.sending": "Mengirim pembayaran Anda…",
-  "near.asking": "Menunggu terminal membayar…",
   "link.unsupported": "Peramban ini tidak dapat berbicara dengan terminal.",
   "link.ended": "Terminal memutuskan, atau sedang sibuk dengan orang lain.",
 

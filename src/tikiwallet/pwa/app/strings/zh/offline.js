@@ -127,7 +127,7 @@ export default {
   "meet.gone": "这笔付款不在这部手机上",
 
   "near.title": "附近的终端",
-  "near.scan.text": "要连接手机时，商店的终端会显示它。",
+  "near.scan": "扫描商店终端上显示的二维码。",
   "near.connecting": "正在连接…",
   "near.connecting.text": "如果浏览器询问能否访问你的本地网络，请允许。",
   "near.digits": "终端显示的数字相同吗？",
@@ -139,8 +139,6 @@ export default {
   "near.open.text": "终端的收款请求会显示在这里。",
   "near.lost": "连接中断，正在重试…",
   "near.codes": "改用二维码继续",
-  "near.sending": "正在发送你的付款…",
-  "near.asking": "等待终端付款…",
   "link.unsupported": "这个浏览器无法与终端通信。",
   "link.ended": "终端已挂断，或正与别人通信。",
 
