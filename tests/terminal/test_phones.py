@@ -12,11 +12,12 @@ from tests.terminal.shops import BUDI, SARI, Issuer, set_up
 from tikiwallet.offline.wire.cose import Kind as Message
 from tikiwallet.offline.wire.cose import open_
 from tikiwallet.terminal import device as device_module
+from tikiwallet.terminal import phones as phones_module
 from tikiwallet.terminal.device import Terminal
 from tikiwallet.terminal.framed import Conversation
 from tikiwallet.terminal.link import Kind
-from tikiwallet.terminal.pages import qr_code
-from tikiwallet.terminal.phones import Phones
+from tikiwallet.terminal.pages import Model, page_of, qr_code
+from tikiwallet.terminal.phones import Phones, near_addresses, reachable_address
 
 URL = "https://wallet.example"
 
@@ -42,6 +43,33 @@ async def test_it_follows_the_address() -> None:
     assert phones.text == ""
     here[0] = "203.0.113.9"  # not one of this machine's
     assert not await phones.look(URL)
+    await phones.close()
+
+
+def test_only_private_networks_are_told_to_phones(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ["203.0.113.9", "fd00::2", "fe80::1", "2001:db8::1", "192.168.1.2", "10.0.0.7"]
+    monkeypatch.setattr(phones_module, "own_addresses", lambda: found)
+    assert near_addresses() == ["10.0.0.7", "192.168.1.2", "fd00::2"]
+    found.clear()
+    assert reachable_address() == ""
+
+
+def test_the_other_networks_are_offered() -> None:
+    model = Model(wanted="phones")
+    networks = ["192.168.1.2", "fd00::2"]
+    address = f"{URL}/nearby#[fd00::2]:4433/{'a' * 43}"
+    model.hear("phones", {"address": address, "networks": networks})
+    assert [one.argument for one in page_of(model).actions] == ["192.168.1.2", ""]
+
+
+async def test_a_chosen_network_stays() -> None:
+    phones = Phones(_Nobody(), lambda: "127.0.0.1")
+    phones.choose("127.0.0.2")
+    assert await phones.look(URL)
+    assert "#127.0.0.2:" in phones.text
+    phones.choose("")
+    assert await phones.look(URL)
+    assert "#127.0.0.1:" in phones.text
     await phones.close()
 
 
