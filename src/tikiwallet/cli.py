@@ -24,8 +24,10 @@ from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
 from tikiwallet.identity.keys import KeyFileError
 from tikiwallet.identity.parts import Identity
+from tikiwallet.identity.personal import Personal
 from tikiwallet.identity.places import PlacesFileError
-from tikiwallet.identity.sealing import SealBroken, Sealing
+from tikiwallet.identity.sealing import SealBroken
+from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.ledger.heads import AuditMismatch
 from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.ledger.proofs import check_proof, prove
@@ -34,6 +36,7 @@ from tikiwallet.ledger.restore import restore as restore_log
 from tikiwallet.ledger.verify import Report, verify
 from tikiwallet.money import currency as currency_of
 from tikiwallet.offline.commands import Books, add_operator_commands, stranger_commands
+from tikiwallet.offline.conflicts import Thawing
 from tikiwallet.offline.fund import Fund
 from tikiwallet.offline.issuer import Issuer, add_issuer_key
 from tikiwallet.offline.limits import LimitTable, PassLimits
@@ -367,8 +370,10 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
         await link.start()
         try:
             issuer = Issuer(settings.keys_dir)
-            reports = Reports(database, link, Sealing(settings.keys_dir), lambda: issuer.root)
-            await work(Books(reports, Fund(database, link, Chart(link))))
+            personal = Personal.load(settings.keys_dir)
+            reports = Reports(database, link, personal.sealing, lambda: issuer.root)
+            thawing = Thawing(database, SecurityEvents(personal))
+            await work(Books(reports, Fund(database, link, Chart(link)), thawing))
         finally:
             await link.stop()
             await database.close()

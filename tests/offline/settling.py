@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 from tests.identity.hand_clock import HandClock
@@ -19,6 +20,7 @@ from tikiwallet import ids
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import AnyConnection
 from tikiwallet.identity.personal import Personal
+from tikiwallet.identity.security_events import Executes, SecurityEvents
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import (
     AccountType,
@@ -90,6 +92,20 @@ class TestRevocations:
                 reason,
                 at,
             )
+
+
+class TestEvents(SecurityEvents):
+    """Keeps the kinds only: the people of this world have no accounts, to which events belong."""
+
+    __test__ = False
+
+    def __init__(self, personal: Personal) -> None:
+        super().__init__(personal)
+        self.kinds: list[str] = []
+
+    async def record(self, connection: Executes, *arguments: Any, **facts: object) -> int:
+        self.kinds.append(arguments[1].value)
+        return len(self.kinds)
 
 
 @dataclass
@@ -186,6 +202,7 @@ class World:
     reports: Reports
     keys_dir: Path
     personal: Personal
+    events: TestEvents
     people: int = 0
     put_in: int = 0
     accounts: set[int] = field(default_factory=set)
@@ -194,6 +211,7 @@ class World:
     def over(cls, stack: Stack, keys_dir: Path, ledger: Ledger | None = None) -> "World":
         clock, issuer = HandClock(), TestIssuer()
         personal = Personal.load(keys_dir)
+        events = TestEvents(personal)
         chosen = ledger or stack.ledger
         fund = Fund(stack.database, chosen, stack.chart)
         posting = Posting(stack.database, ledger=chosen, fund=fund, now=clock)
@@ -203,7 +221,7 @@ class World:
             checker=Checker(KnownPasses(stack.database)),
             posting=posting,
             sealing=personal.sealing,
-            conflicts=Conflicts(TestRevocations(), issuer, personal.sealing),
+            conflicts=Conflicts(TestRevocations(), issuer, personal.sealing, events),
             now=clock,
         )
         return cls(
@@ -218,6 +236,7 @@ class World:
             Reports(stack.database, chosen, personal.sealing, lambda: issuer.root.public, clock),
             keys_dir,
             personal,
+            events,
         )
 
     def person(self, days_old: float = 365) -> int:

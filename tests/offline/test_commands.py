@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tikiwallet import ids
 from tikiwallet.offline.commands import Books, add_operator_commands, stranger_commands
+from tikiwallet.offline.conflicts import Thawing
 
 DAY = 24 * 3_600
 
@@ -29,7 +30,8 @@ async def told(world: World, *arguments: str) -> str:
 
     def run(work: Callable[[Books], Awaitable[None]]) -> None:
         async def carry_out() -> None:
-            await work(Books(world.reports, world.fund))
+            thawing = Thawing(world.stack.database, world.events)
+            await work(Books(world.reports, world.fund, thawing))
 
         asyncio.run_coroutine_threadsafe(carry_out(), loop).result()
 
@@ -78,6 +80,10 @@ async def test_a_fork_from_filling_the_fund_to_the_proof(world: World, tmp_path:
     [frozen] = json.loads(await told(world, "passes", "--person", person, "--frozen", "--json"))
     assert (frozen["settled"], frozen["revoked"]) == (1_000, "signed_twice")
     assert "signed_twice frozen" in await told(world, "passes", "--state", "open")
+
+    await told(world, "thaw", frozen["device"])
+    assert world.events.kinds == ["offline_device_frozen", "offline_device_thawed"]
+    assert await told(world, "passes", "--frozen", "--json") == "[]\n"
 
     file = tmp_path / "evidence.json"
     await told(world, "evidence", str(conflict["id"]), "--out", str(file))

@@ -183,6 +183,9 @@ async def test_a_void_a_close_and_what_is_refused(web: Web) -> None:
     assert problems == [None, None, "request_voided", "signature_invalid", "message_malformed"]
     shown = (await ana.caller.call("GET", "/v1/offline/passes")).json()["items"]
     assert [one["state"] for one in shown] == ["closed"]
+    end = Close.parse(close.sealed_by(ana.key))
+    told = {"sequence": end.sequence, "hash": b64(end.hash), "cumulative": end.cumulative}
+    assert shown[0]["tip"] == told
 
 
 @pytest.mark.parametrize(

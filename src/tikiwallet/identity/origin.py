@@ -3,6 +3,8 @@
 The edge sets it once per request. Outside of requests (the worker, the command line) there is none.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
@@ -62,3 +64,13 @@ def _clean(text: str | None, longest: int) -> str | None:
     if text is None:
         return None
     return "".join(letter for letter in text if letter.isprintable())[:longest] or None
+
+
+@contextmanager
+def hidden() -> Iterator[None]:
+    """What is done meanwhile comes from nowhere: an event of somebody else than who asks."""
+    token = _CURRENT.set(Origin())
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

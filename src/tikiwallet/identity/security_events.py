@@ -73,6 +73,8 @@ class EventKind(StrEnum):
     PHONE_CHANGED = "phone_changed"
     OFFLINE_DEVICE_ADDED = "offline_device_added"
     OFFLINE_DEVICE_REVOKED = "offline_device_revoked"
+    OFFLINE_DEVICE_FROZEN = "offline_device_frozen"
+    OFFLINE_DEVICE_THAWED = "offline_device_thawed"
     EXPORTED = "exported"
     CLOSING_FAILED = "closing_failed"
     CLOSED = "closed"

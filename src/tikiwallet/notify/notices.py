@@ -58,6 +58,8 @@ OF_WEIGHT: Final = frozenset(
         EventKind.PHONE_CHANGED,
         EventKind.OFFLINE_DEVICE_ADDED,
         EventKind.OFFLINE_DEVICE_REVOKED,
+        EventKind.OFFLINE_DEVICE_FROZEN,
+        EventKind.OFFLINE_DEVICE_THAWED,
         EventKind.EXPORTED,
     }
 )

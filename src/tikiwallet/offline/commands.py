@@ -14,9 +14,11 @@ from tikiwallet import ids
 from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import currency as currency_of
 from tikiwallet.offline import tables
+from tikiwallet.offline.conflicts import Thawing
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.fund import Fund
+from tikiwallet.offline.records import DEVICE_PREFIX
 from tikiwallet.offline.reports import Reports
 
 _Json = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
@@ -31,6 +33,7 @@ class Books:
 
     reports: Reports
     fund: Fund
+    thawing: Thawing
 
 
 Run = Callable[[Callable[[Books], Awaitable[None]]], None]
@@ -39,6 +42,7 @@ Run = Callable[[Callable[[Books], Awaitable[None]]], None]
 def add_operator_commands(offline: typer.Typer, run: Run) -> None:
     """Add the commands to `tikiwallet admin offline`; `run` gives them open books."""
     _add_reports(offline, run)
+    _add_thaw(offline, run)
     _add_fund(offline, run)
 
 
@@ -147,6 +151,24 @@ def _add_reports(offline: typer.Typer, run: Run) -> None:
                 out.write_text(text + "\n")
 
         run(show)
+
+
+def _add_thaw(offline: typer.Typer, run: Run) -> None:
+    @offline.command("thaw")
+    def thaw(device: Annotated[str, typer.Argument(help="Its id, d_….")]) -> None:
+        """Let a device that signed twice have passes again, after a person has decided.
+
+        The passes that it had stay revoked. Its owner is told.
+        """
+
+        async def free(books: Books) -> None:
+            number = ids.read_id(DEVICE_PREFIX, device)
+            if number is None:
+                raise InvalidRequest(f"{device} is not a device's id")
+            await books.thawing.thaw(number)
+            _say(f"{device} may have passes again")
+
+        run(free)
 
 
 def _add_fund(offline: typer.Typer, run: Run) -> None:

@@ -5,15 +5,20 @@ They prove that a key signed twice. Whether that was fraud or a phone restored f
 a person to decide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from tikiwallet.clock import from_us
-from tikiwallet.database.pool import AnyConnection
+from tikiwallet import ids
+from tikiwallet.clock import from_us, now_us
+from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.errors import NotFound
+from tikiwallet.identity import origin
 from tikiwallet.identity.sealing import Sealing
+from tikiwallet.identity.security_events import EventKind, SecurityEvents
 from tikiwallet.offline.desk import Found, Owed, PayOf
+from tikiwallet.offline.records import DEVICE_PREFIX
 from tikiwallet.offline.sealed import CLAIM_PAY, seal_proof
 
 REASON: Final = "signed_twice"  # on the revocation list
@@ -22,10 +27,20 @@ _NUMBER = "SELECT nextval('offline.conflict_number')"
 _RECORD = """
     INSERT INTO offline.conflict
         (id, kind, pass, device, person, first_hash, second_hash, messages_sealed, found_at, keys)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id
 """
 _FREEZE = """
-    UPDATE offline.device SET frozen_at = coalesce(frozen_at, $2) WHERE id = ANY($1::bigint[])
+    UPDATE offline.device SET frozen_at = $2
+    WHERE id = ANY($1::bigint[]) AND frozen_at IS NULL RETURNING person, kind
+"""
+_THAW = """
+    UPDATE offline.device SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL
+    RETURNING person, kind
+"""
+# They are revoked: nobody takes them, and an open one would keep the device from having another.
+_END = """
+    UPDATE offline.pass SET state = 'closed', next_check_at = claim_until
+    WHERE device = $1 AND state = 'open'
 """
 # Those about to be signed as well: a pass is begun while its device's row is locked.
 _PASSES = """
@@ -66,23 +81,28 @@ class HasKeys(Protocol):
 class Conflicts:
     """Writes conflicts down."""
 
-    def __init__(self, revocations: Revokes, issuer: HasKeys, sealing: Sealing) -> None:
+    def __init__(
+        self, revocations: Revokes, issuer: HasKeys, sealing: Sealing, events: SecurityEvents
+    ) -> None:
         self._revocations = revocations
         self._issuer = issuer
         self._sealing = sealing
+        self._events = events
 
     async def record(self, connection: AnyConnection, found: Sequence[Found], now: int) -> None:
-        """Write `found` down, freeze the devices and revoke their passes, in the caller's database
-        transaction, which holds the passes locked and has the claims written."""
+        """Write `found` down, freeze the devices, tell their people and revoke their passes, in the
+        caller's database transaction, which holds the passes locked and has the claims written.
+        What was written down before freezes nothing again: a person may have decided."""
         if not found:
             return
         at = from_us(now)
         pays = await self._pays(connection, found)
+        devices: set[int] = set()
         keys = self._issuer.key_list()
         for kind, owner, first, second, parts in found:
             messages = [pays[one.hash] if isinstance(one, PayOf) else one for one in parts]
             number = await connection.fetchval(_NUMBER)
-            await connection.execute(
+            written = await connection.fetchval(
                 _RECORD,
                 number,
                 kind.value,
@@ -95,8 +115,23 @@ class Conflicts:
                 at,
                 keys,
             )
-        devices = sorted({one.owner.device for one in found})
-        await connection.execute(_FREEZE, devices, at)
+            if written is not None:
+                devices.add(owner.device)
+        if devices:
+            await self._freeze(connection, sorted(devices), now)
+
+    async def _freeze(self, connection: AnyConnection, devices: Sequence[int], now: int) -> None:
+        at = from_us(now)
+        for row in await connection.fetch(_FREEZE, devices, at):
+            with origin.hidden():  # who brought the messages is none of their business
+                await self._events.record(
+                    connection,
+                    row["person"],
+                    EventKind.OFFLINE_DEVICE_FROZEN,
+                    at_us=now,
+                    what=row["kind"],
+                    reason=REASON,
+                )
         rows = await connection.fetch(_PASSES, devices, at)
         await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
 
@@ -108,6 +143,33 @@ class Conflicts:
             row["pay_hash"]: CLAIM_PAY.open_bytes(self._sealing, row["pay_hash"], row["pay_sealed"])
             for row in rows
         }
+
+
+class Thawing:
+    """Frees devices once a person has decided."""
+
+    def __init__(
+        self, database: Database, events: SecurityEvents, now: Callable[[], int] = now_us
+    ) -> None:
+        self._database = database
+        self._events = events
+        self._now = now
+
+    async def thaw(self, device: int) -> None:
+        """The device may have passes again; those it had stay revoked, and end. Raises NotFound
+        when it is not frozen."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(_THAW, device)
+            if row is None:
+                raise NotFound(f"No device {ids.write_id(DEVICE_PREFIX, device)} is frozen")
+            await connection.execute(_END, device)
+            await self._events.record(
+                connection,
+                row["person"],
+                EventKind.OFFLINE_DEVICE_THAWED,
+                at_us=self._now(),
+                what=row["kind"],
+            )
 
 
 async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:

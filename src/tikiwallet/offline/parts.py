@@ -81,6 +81,7 @@ class Offline:
                 issuer=issuer,
                 revocations=revocations,
                 sealing=identity.sealing,
+                events=identity.events,
                 now=now,
             ),
         )

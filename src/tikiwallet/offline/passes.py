@@ -7,7 +7,7 @@ request that asked for it, or `finish_due` when that one is gone.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from tikiwallet.offline.admission import (
 )
 from tikiwallet.offline.devices import PSEUDONYM_BYTES, DeviceFrozen, DeviceRevoked
 from tikiwallet.offline.escrow import Escrow
+from tikiwallet.offline.exchange.purse import Tip
 from tikiwallet.offline.issuer import Issuer
 from tikiwallet.offline.limits import CLAIM_HOURS
 from tikiwallet.offline.names import short_name
@@ -37,7 +38,7 @@ from tikiwallet.offline.records import PassRecord, PassState, pass_record
 from tikiwallet.offline.revocations import RevocationLog
 from tikiwallet.offline.sealed import PASS
 from tikiwallet.offline.wire.keys import PublicKey
-from tikiwallet.offline.wire.messages import Limits, Pass
+from tikiwallet.offline.wire.messages import Close, Limits, Pass
 from tikiwallet.offline.wire.phones import SALT_LENGTH, commitment
 from tikiwallet.wallets.refusals import Abandoned, IdempotencyKeyReused, refusal
 
@@ -96,6 +97,10 @@ _PAGE: Final = """
 SELECT * FROM offline.pass WHERE person = $1 AND ($2::uuid IS NULL OR (created_at, id) <
     (SELECT created_at, id FROM offline.pass WHERE id = $2 AND person = $1))
 ORDER BY created_at DESC, id DESC LIMIT $3
+"""
+_ENDS: Final = """
+SELECT DISTINCT ON (payer_pass) payer_pass, sequence, pay_hash, cumulative FROM offline.claim
+WHERE payer_pass = ANY($1::uuid[]) ORDER BY payer_pass, sequence DESC, arrived_at, pay_hash
 """
 _HOLDING: Final = """
 SELECT * FROM offline.pass WHERE person = $1 AND escrow IS NOT NULL AND next_check_at IS NOT NULL
@@ -165,6 +170,22 @@ class Passes:
     async def left(self, records: list[PassRecord]) -> dict[bytes, int]:
         """What is left in each, by its id. Raises Unavailable."""
         return await self._escrow.left(records)
+
+    async def tips(self, records: Sequence[PassRecord]) -> dict[bytes, Tip]:
+        """The end of each one's chain as far as anybody has brought it, by its id: the highest PAY,
+        or the CLOSE. Nothing of those of which nothing is known."""
+        rows = await self._database.fetch(_ENDS, [ids.write_uuid(one.id) for one in records])
+        tips = {
+            row["payer_pass"].bytes: Tip(row["sequence"], row["pay_hash"], row["cumulative"])
+            for row in rows
+        }
+        for one in records:
+            known = tips.get(one.id)
+            if one.close_message is not None:
+                close = Close.parse(one.close_message)
+                if known is None or known.sequence < close.sequence:
+                    tips[one.id] = Tip(close.sequence, close.hash, close.cumulative)
+        return tips
 
     async def finish_due(self) -> bool:
         """Finish or give up what was cut short, and expire what is over; whether there may be more

@@ -46,7 +46,7 @@ class PassState(StrEnum):
     RESERVING = "reserving"  # the intent; its money may or may not have moved yet
     REFUSED = "refused"  # no money moved and none will
     OPEN = "open"
-    CLOSED = "closed"  # ended by a CLOSE, or by the next pass that only receives
+    CLOSED = "closed"  # ended by a CLOSE, by thawing its device, or by the next that only receives
     EXPIRED = "expired"  # ended by time
     RETURNED = "returned"  # what was left is back in the wallet
 

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from tikiwallet.clock import now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.identity.sealing import Sealing
+from tikiwallet.identity.security_events import SecurityEvents
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.offline.claims import Checker, KnownPasses
 from tikiwallet.offline.conflicts import Conflicts, HasKeys, Revokes
@@ -51,6 +52,7 @@ class Settling:
         issuer: IssuerFacts,
         revocations: Revokes,
         sealing: Sealing,
+        events: SecurityEvents,
         now: Callable[[], int] = now_us,
     ) -> Self:
         """The parts, wired."""
@@ -62,7 +64,7 @@ class Settling:
             checker=Checker(KnownPasses(database)),
             posting=posting,
             sealing=sealing,
-            conflicts=Conflicts(revocations, issuer, sealing),
+            conflicts=Conflicts(revocations, issuer, sealing, events),
             now=now,
         )
         return cls(

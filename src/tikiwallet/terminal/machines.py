@@ -9,9 +9,10 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from tikiwallet.offline.exchange import payee as payee_side
 from tikiwallet.offline.exchange import payer as payer_side
@@ -43,7 +44,7 @@ from tikiwallet.offline.exchange.effects import (
 from tikiwallet.offline.exchange.keeping import kept, written
 from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
-from tikiwallet.offline.exchange.purse import Doubt, Purse
+from tikiwallet.offline.exchange.purse import Doubt, Purse, Tip
 from tikiwallet.offline.exchange.purse import Stage as PaymentStage
 from tikiwallet.offline.exchange.till import Request, Till
 from tikiwallet.offline.exchange.till import Stage as RequestStage
@@ -63,6 +64,9 @@ from tikiwallet.offline.wire.messages import (
 from tikiwallet.terminal import memory
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.receipt import Deal
+
+_UNKNOWN: Final = Tip(0, b"", 0)  # nothing of a chain
+_NOTHING: Final[Mapping[bytes, Tip]] = MappingProxyType({})
 
 _State = TypeVar("_State", Payer, Payee)
 
@@ -279,11 +283,12 @@ class Machines:
         await self._keep(till)
         self._till = till
 
-    async def synced(self, now: int) -> None:
-        """The server answered, and its clock says `now`. Fills the outbox with all that it may
-        not know."""
-        for machine in self._payers.values():
-            await self._run(machine, Synced(now))
+    async def synced(self, now: int, tips: Mapping[bytes, Tip] = _NOTHING) -> None:
+        """The server answered, and its clock says `now`; it knows the chains of passes up to
+        `tips`. Fills the outbox with all that it may not know."""
+        for id, machine in self._payers.items():
+            tip = tips.get(id, _UNKNOWN)
+            await self._run(machine, Synced(now, tip.sequence, tip.hash, tip.cumulative))
         if self._till:
             await self._run(self._till, Synced(now))
 

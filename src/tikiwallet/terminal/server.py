@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 _SECONDS: Final = 15.0
+_PASSES: Final = "/v1/offline/passes"
 _Shape = TypeVar("_Shape")
 
 
@@ -45,12 +46,26 @@ class Device(msgspec.Struct):
     id: str
 
 
+class End(msgspec.Struct):
+    """How far the service knows a pass's chain."""
+
+    sequence: int
+    hash: str
+    cumulative: int
+
+
 class Issued(msgspec.Struct):
-    """A pass as the API gives it; `message` is there once it is open."""
+    """A pass as the API gives it; `message` is there once it is open, `tip` once something of its
+    chain is known."""
 
     id: str
     state: str
     message: str | None = None
+    tip: End | None = None
+
+
+class _Passes(msgspec.Struct):
+    items: list[Issued]
 
 
 class Keys(msgspec.Struct):
@@ -137,7 +152,11 @@ class Server:
 
     async def issue(self, access: str, key: str, body: dict[str, Any]) -> Issued:
         """A pass; the same idempotency `key` gives the same again."""
-        return await self._post("/v1/offline/passes", Issued, body, access=access, key=key)
+        return await self._post(_PASSES, Issued, body, access=access, key=key)
+
+    async def passes(self, access: str) -> list[Issued]:
+        """The person's newest."""
+        return (await self._call("GET", f"{_PASSES}?limit=100", _Passes, access=access)).items
 
     async def keys(self) -> Keys:
         return await self._call("GET", "/v1/offline/keys", Keys)

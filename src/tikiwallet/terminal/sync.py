@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tikiwallet import ids
 from tikiwallet.offline.exchange.effects import Item, Outcomes
 from tikiwallet.offline.exchange.keeping import kept, written
+from tikiwallet.offline.exchange.purse import Tip
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cbor import Malformed
@@ -20,7 +22,16 @@ from tikiwallet.offline.wire.messages import IssuerKeys, Pass, Revocations
 from tikiwallet.offline.wire.trust import Trust
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.machines import Machines
-from tikiwallet.terminal.server import Keys, Offline, Refused, Server, Tokens, bytes_of, text_of
+from tikiwallet.terminal.server import (
+    Issued,
+    Keys,
+    Offline,
+    Refused,
+    Server,
+    Tokens,
+    bytes_of,
+    text_of,
+)
 
 _DEVICE_NAME: Final = "Terminal"
 _AT_ONCE: Final = 100  # items of an upload
@@ -173,7 +184,8 @@ class Sync:
         async with self._calling, self._server() as server:
             access = await self._token(server)
             await self._learn(server)
-            await self._machines.synced(int(time.time()))
+            tips = _tips(await server.passes(access))
+            await self._machines.synced(int(time.time()), tips)
             return await self._upload(server, access)
 
     async def _upload(self, server: Server, access: str) -> list[str]:
@@ -259,6 +271,17 @@ class Sync:
             for name, value in facts.items()
         ]
         await asyncio.to_thread(self._journal.write, *changes)
+
+
+def _tips(passes: list[Issued]) -> dict[bytes, Tip]:
+    """How far the service knows the chains of passes. Only of open ones: after a CLOSE nothing may
+    be signed, so there a doubt is better kept."""
+    tips = {}
+    for one in passes:
+        id = ids.read_uuid(one.id)
+        if id is not None and one.tip is not None and one.state == "open":
+            tips[id] = Tip(one.tip.sequence, bytes_of(one.tip.hash), one.tip.cumulative)
+    return tips
 
 
 def _written(item: Item) -> dict[str, str]:

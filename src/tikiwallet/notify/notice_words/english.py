@@ -99,6 +99,17 @@ WORDS: Final[dict[str, Words]] = {
         "It was revoked on {device}. Payments from it are no longer accepted; what is left returns "
         "to your wallet.",
     ),
+    "offline_device_frozen": Words(
+        "A device signed twice",
+        "Your device signed two things that exclude each other. That happens when a phone was "
+        "restored from a backup, or its key was copied. Until a person has looked at it, the "
+        "device gets no more offline money. Whoever you paid is paid, from your wallet if need be.",
+    ),
+    "offline_device_thawed": Words(
+        "Device for offline money works again",
+        "A person has looked at it: the device can have offline money again. Its earlier passes "
+        "stay ended; what is left of them returns to your wallet.",
+    ),
     "exported": Words(
         "Account exported", "A copy of all your data was made on {device}, from {address}."
     ),

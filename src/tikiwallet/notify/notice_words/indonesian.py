@@ -131,6 +131,18 @@ WORDS: Final[dict[str, Words]] = {
         "Perangkat itu dicabut di {device}. Pembayaran darinya tidak diterima lagi; sisanya "
         "kembali ke dompet Anda.",
     ),
+    "offline_device_frozen": Words(
+        "Sebuah perangkat menandatangani dua kali",
+        "Perangkat Anda menandatangani dua hal yang saling bertentangan. Ini terjadi bila ponsel "
+        "dipulihkan dari cadangan, atau kuncinya disalin. Sampai seseorang memeriksanya, perangkat "
+        "itu tidak mendapat uang offline lagi. Siapa pun yang Anda bayar tetap dibayar, bila perlu "
+        "dari dompet Anda.",
+    ),
+    "offline_device_thawed": Words(
+        "Perangkat uang offline berfungsi lagi",
+        "Seseorang telah memeriksanya: perangkat itu dapat memuat uang offline lagi. Izin bayar "
+        "yang lama tetap berakhir; sisanya kembali ke dompet Anda.",
+    ),
     "exported": Words(
         "Data akun diekspor",
         "Salinan semua data Anda dibuat di {device}, dari {address}.",

@@ -10,6 +10,7 @@ from tikiwallet.errors import NotFound
 from tikiwallet.money import Money, currency
 from tikiwallet.offline.admission import PassRequest
 from tikiwallet.offline.devices import NAME_MAX
+from tikiwallet.offline.exchange.purse import Tip
 from tikiwallet.offline.records import (
     DEVICE_PREFIX,
     Device,
@@ -121,9 +122,18 @@ class PassBody(Body):
     pin: Annotated[str, Field(pattern="^[0-9]{6}$")] | None = None
 
 
+class TipAnswer(Answer):
+    """The end of a pass's chain: the highest PAY that anybody has brought, or its CLOSE."""
+
+    sequence: int
+    hash: str
+    cumulative: int
+
+
 class PassAnswer(Answer):
     """`message` is the signed PASS, base64url, once there is one. `left` is what is in escrow;
-    it returns to the wallet at `returns_at`."""
+    it returns to the wallet at `returns_at`. `tip` tells a device how far its chain is known here;
+    null: no payment and no CLOSE is."""
 
     id: TransactionId
     device: DeviceId
@@ -135,6 +145,7 @@ class PassAnswer(Answer):
     claim_until: str
     returns_at: str | None
     message: str | None
+    tip: TipAnswer | None
 
 
 class PassesAnswer(Answer):
@@ -318,10 +329,11 @@ async def revocations(
 
 async def _passes(parts: WithParts, records: list[PassRecord]) -> list[PassAnswer]:
     left = await parts.offline.passes.left(records)
-    return [_pass(record, left[record.id]) for record in records]
+    tips = await parts.offline.passes.tips(records)
+    return [_pass(record, left[record.id], tips.get(record.id)) for record in records]
 
 
-def _pass(record: PassRecord, left: int) -> PassAnswer:
+def _pass(record: PassRecord, left: int, tip: Tip | None) -> PassAnswer:
     claim_until = clock.write(record.claim_until)
     return PassAnswer(
         id=ids.write_uuid(record.id),
@@ -334,7 +346,13 @@ def _pass(record: PassRecord, left: int) -> PassAnswer:
         claim_until=claim_until,
         returns_at=claim_until if record.escrow is not None else None,
         message=None if record.message is None else write_base64url(record.message),
+        tip=None if tip is None else _tip(tip),
     )
+
+
+def _tip(tip: Tip) -> TipAnswer:
+    hash = write_base64url(tip.hash)
+    return TipAnswer(sequence=tip.sequence, hash=hash, cumulative=tip.cumulative)
 
 
 def _device(device: Device) -> DeviceAnswer:

@@ -90,12 +90,28 @@ async function learn(machines) {
   for (const { side, id } of machines) for (const data of news) await tell(side, id, { type: "received", data });
 }
 
+/**
+ * How far the service knows the chains of passes. Only of open ones: after a CLOSE nothing may be signed, so there
+ * a doubt is better kept.
+ * @returns {Promise<Map<string, { sequence: number, hash: Uint8Array, cumulative: number }>>}
+ */
+async function knownTips() {
+  const { items } = await get("/v1/offline/passes", { query: { limit: 100 } });
+  return new Map(
+    items
+      .filter((/** @type {any} */ { state, tip }) => state === "open" && tip)
+      .map((/** @type {any} */ { id, tip }) => [id, { ...tip, hash: read64(tip.hash) }]),
+  );
+}
+
 /** @param {Machine[]} machines @returns {Promise<boolean>} whether anything was handed in */
 async function handIn(machines) {
   /** @type {Map<string, Item>} */
   const items = new Map();
+  const tips = await knownTips();
   for (const { side, id } of machines) {
-    const result = await tell(side, id, { type: "synced", sequence: 0, hash: NONE, cumulative: 0 });
+    const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0 };
+    const result = await tell(side, id, { type: "synced", ...tip });
     const closed = side === "payer" && (await read("passes", id)).isClosed;
     for (const item of result.items) {
       if (!item.close.length || !closed) items.set(String([item.close, item.void, item.pay]), item);

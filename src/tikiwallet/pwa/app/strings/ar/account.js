@@ -313,6 +313,8 @@ export default {
   "event.phone_changed": "تغيّر الرقم",
   "event.offline_device_added": "أُضيف جهاز للدفع دون اتصال",
   "event.offline_device_revoked": "أُلغي جهاز للدفع دون اتصال",
+  "event.offline_device_frozen": "جهاز وقّع مرتين",
+  "event.offline_device_thawed": "عاد جهاز الدفع دون اتصال إلى العمل",
   "event.exported": "نُزّلت البيانات",
   "event.closing_failed": "فشل إغلاق الحساب",
   "event.closed": "أُغلق الحساب",

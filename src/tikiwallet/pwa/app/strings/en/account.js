@@ -288,6 +288,8 @@ export default {
   "event.phone_changed": "Number changed",
   "event.offline_device_added": "Device for offline money added",
   "event.offline_device_revoked": "Device for offline money revoked",
+  "event.offline_device_frozen": "A device signed twice",
+  "event.offline_device_thawed": "Device for offline money works again",
   "event.exported": "Data downloaded",
   "event.closing_failed": "Closing the account failed",
   "event.closed": "Account closed",

@@ -287,6 +287,8 @@ export default {
   "event.phone_changed": "नंबर बदला गया",
   "event.offline_device_added": "ऑफ़लाइन पैसे के लिए डिवाइस जोड़ा गया",
   "event.offline_device_revoked": "ऑफ़लाइन पैसे का डिवाइस रद्द किया गया",
+  "event.offline_device_frozen": "एक डिवाइस ने दो बार हस्ताक्षर किए",
+  "event.offline_device_thawed": "ऑफ़लाइन पैसे का डिवाइस फिर से चालू है",
   "event.exported": "डेटा डाउनलोड किया गया",
   "event.closing_failed": "खाता बंद नहीं हो पाया",
   "event.closed": "खाता बंद किया गया",

@@ -288,6 +288,8 @@ export default {
   "event.phone_changed": "Nomor diubah",
   "event.offline_device_added": "Perangkat uang offline ditambahkan",
   "event.offline_device_revoked": "Perangkat uang offline dicabut",
+  "event.offline_device_frozen": "Sebuah perangkat menandatangani dua kali",
+  "event.offline_device_thawed": "Perangkat uang offline berfungsi lagi",
   "event.exported": "Data diunduh",
   "event.closing_failed": "Gagal menutup akun",
   "event.closed": "Akun ditutup",

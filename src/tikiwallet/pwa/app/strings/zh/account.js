@@ -283,6 +283,8 @@ export default {
   "event.phone_changed": "号码已更改",
   "event.offline_device_added": "已添加离线支付设备",
   "event.offline_device_revoked": "已停用离线支付设备",
+  "event.offline_device_frozen": "一台设备重复签名",
+  "event.offline_device_thawed": "离线支付设备已恢复",
   "event.exported": "数据已下载",
   "event.closing_failed": "注销账户失败",
   "event.closed": "账户已注销",
