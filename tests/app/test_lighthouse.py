@@ -107,4 +107,16 @@ def _shortcomings(report: dict[str, Any]) -> list[str]:
         for one in category["auditRefs"]
         if one["weight"] > 0
     ]
-    return [f"{one['id']} {one['score']}" for one in counted if one["score"] not in (1, None)]
+    return [
+        f"{one['id']} {one['score']}{_where(one)}"
+        for one in counted
+        if one["score"] not in (1, None)
+    ]
+
+
+def _where(audit: dict[str, Any]) -> str:
+    """The first element that it is about, where it is about elements."""
+    for item in (audit.get("details") or {}).get("items", []):
+        if "snippet" in item.get("node", {}):
+            return f" at {item['node']['snippet']}"
+    return ""
