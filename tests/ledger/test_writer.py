@@ -534,6 +534,20 @@ async def test_a_stop_with_nothing_but_overdue_work(writer: Writer) -> None:
     assert counts(await soon(asyncio.gather(*overdue))) == {Result.OVERLOADED: 3}
 
 
+async def test_a_repetition_among_new_ones_is_found_by_the_log(writer: Writer) -> None:
+    """Payments are not looked for before they are written; the log refuses an id that it has."""
+    first = pay(ALICE, BOB, 30)
+    await soon(writer.post(first))
+    for _ in range(2):  # the second time, ids are looked for
+        new = [pay(ALICE, BOB, 1) for _ in range(5)]
+        outcomes = await soon(writer.post_many([*new[:2], first, *new[2:]]))
+        assert [outcome.result for outcome in outcomes] == [Result.POSTED] * 6
+        assert [outcome.replayed for outcome in outcomes] == [False, False, True, *[False] * 3]
+    assert await balances(writer, [ALICE, BOB]) == [60, 40]
+    other = Transaction(id=first.id, postings=(Posting(ALICE, BOB, 31, SGD),))
+    assert (await soon(writer.post(other))).result == Result.ID_REUSED
+
+
 async def test_a_stop_with_nothing_but_replays(writer: Writer) -> None:
     command = open_account(CAROL)
     await soon(writer.post(command))

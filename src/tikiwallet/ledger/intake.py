@@ -37,6 +37,7 @@ class Ask:
     original_missing = False
     rejected = False  # the database refused it when it stood alone
     attempts = 0
+    looked_up = False  # or to be, when it is prepared: whether the log has its id
     sent = False  # in a batch whose outcome was not known
     alone = False  # goes into a batch of its own: it was in one that was refused
 

@@ -38,6 +38,8 @@ class Loader:
 
     async def outcomes(self, ids: list[bytes]) -> dict[bytes, tuple[bytes, Outcome]]:
         """The digests and outcomes, marked replayed, of those ids that the log knows."""
+        if not ids:
+            return {}
         async with self._look_turn:
             if self._outcomes is None:
                 self._outcomes = await self._look.prepare(journal.OUTCOME_SQL)

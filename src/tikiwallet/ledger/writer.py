@@ -27,9 +27,11 @@ from tikiwallet.ledger.term import RefusedToLead, SteppedDown, Term, TermOptions
 from tikiwallet.ledger.transactions import (
     Abandon,
     AnyCommand,
+    Hold,
     Outcome,
     Result,
     State,
+    Transaction,
     digest_of,
 )
 from tikiwallet.ledger.validation import validate
@@ -46,6 +48,8 @@ _PASSING = (
     asyncpg.InternalClientError,
 )
 _STOP_SECONDS = 10.0
+_CAREFUL_SECONDS = 1.0  # after a repetition
+_MOSTLY_NEW = (Transaction, Hold)  # others are often repeated: wallets are opened to be sure
 _TRIES = 3  # of a command whose commit ends each time without a known outcome
 _log = logs.get(__name__)
 
@@ -70,6 +74,7 @@ class Writer:
         self._unresolved: list[Ask] = []
         self._committing: list[Ask] = []
         self._preparing: list[Ask] = []
+        self._careful_until = 0.0
         self._fresh_commit = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -369,6 +374,7 @@ class Writer:
     async def _prepare(self, loader: Loader, asks: list[Ask]) -> None:
         """Answer what has an outcome, bring the rest's accounts and originals into memory."""
         memory = loader.memory
+        look_for = self._to_look_for(asks)
         missing = {
             account
             for ask in asks
@@ -380,10 +386,10 @@ class Writer:
         on_their_way = wanted & self.intake.under_way.keys()
         if missing:
             found, _ = await asyncio.gather(
-                loader.outcomes([ask.command.id for ask in asks]), loader.load_accounts(missing)
+                loader.outcomes(look_for), loader.load_accounts(missing)
             )
         else:
-            found = await loader.outcomes([ask.command.id for ask in asks])
+            found = await loader.outcomes(look_for)
         absent = await loader.load_originals(wanted) if wanted else set()
         for ask in asks:
             command = ask.command
@@ -404,6 +410,16 @@ class Writer:
                     ask.rows = max(1, len(original.legs))
             self._ready.append(ask)
             self._ready_rows += ask.rows
+
+    def _to_look_for(self, asks: list[Ask]) -> list[bytes]:
+        """The ids of those that may have an outcome. What is mostly new is not looked for until
+        repetitions come: the log refuses an id that it has, and a batch is then written twice, once
+        in a while."""
+        careful = time.monotonic() < self._careful_until
+        for ask in asks:
+            if careful or not isinstance(ask.command, _MOSTLY_NEW):
+                ask.looked_up = True
+        return [ask.command.id for ask in asks if ask.looked_up]
 
     # -- committing
 
@@ -504,6 +520,15 @@ class Writer:
 
     def _split(self, part: list[Ask], error: asyncpg.PostgresError) -> list[list[Ask]]:
         """The server refused these commands and nothing of them stands: what to try instead."""
+        repeated = getattr(error, "constraint_name", "") == "log_transaction"
+        unseen = [ask for ask in part if not ask.looked_up] if repeated else []
+        if unseen:
+            self._careful_until = time.monotonic() + _CAREFUL_SECONDS
+            rest = [ask for ask in part if ask.looked_up]
+            for ask in unseen:
+                ask.looked_up = True
+            self.intake.put_back(unseen)
+            return [rest] if rest else []
         _log.error("a batch was refused", commands=len(part), sqlstate=error.sqlstate)
         if (error.sqlstate or "")[:2] not in ("22", "23"):
             for ask in part:  # disk full, and the like: nothing wrong with what was asked
@@ -516,8 +541,8 @@ class Writer:
         if ask.rejected:  # not even its refusal can be written
             self.intake.finish(ask, UNAVAILABLE)
             return []
-        if getattr(error, "constraint_name", "") == "log_transaction" and not ask.attempts:
-            ask.attempts += 1  # it has an outcome after all: look it up
+        if repeated and not ask.attempts:
+            ask.attempts += 1  # it has an outcome after all: look it up again
             self.intake.put_back(part)
             return []
         ask.rejected = True
