@@ -1,6 +1,6 @@
 """A batch on its way through the rules into the COPY."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 
 from tikiwallet import logs
 from tikiwallet.ledger import journal
@@ -27,7 +27,7 @@ class Batch:
         self._asks = asks
         self._shard = term.options.shard
 
-    async def rows(self) -> AsyncIterator[bytes]:
+    def rows(self) -> Iterator[bytes]:
         """The binary COPY stream; the rules run as it is drawn, so that the server works on the
         first rows while the last are still being decided."""
         out = [journal.HEADER]

@@ -21,6 +21,7 @@ COLUMNS = (
     "account", "posted_debits", "posted_credits", "pending_debits", "pending_credits",
     "floor", "flags", "account_type", "ceiling",
 )  # fmt: skip
+COPY = f"COPY ledger.journal ({', '.join(COLUMNS)}) FROM STDIN (FORMAT binary)"
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 

@@ -19,6 +19,7 @@ from tikiwallet import clock, ids, logs
 from tikiwallet.database.cluster import LEDGER
 from tikiwallet.database.pool import connect
 from tikiwallet.ledger import journal
+from tikiwallet.ledger.channel import Channel
 from tikiwallet.ledger.memory import Memory
 from tikiwallet.ledger.reserve import AHEAD, Reserve
 from tikiwallet.ledger.timekeeper import LEAP_MAX_US, TOLERANCE_US, Timekeeper
@@ -26,7 +27,6 @@ from tikiwallet.ledger.transactions import Kind, LegType
 
 LOCK_CLASS = 0x71C1
 _CHECK_SECONDS = 60.0  # for the log's check; then another candidate has its turn
-_WRITE_BUFFER = 256 * 1024 * 1024
 _SIGN = """
     SELECT epoch, beat, (SELECT max(n) FROM ledger.log WHERE shard = $2),
            (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
@@ -43,7 +43,11 @@ _BESIDE: tuple[_Beside, ...] = (
     ("look-ups", {}, None),
     ("loads", {}, None),
 )
-_RENEW = "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1 AND epoch = $2"
+_RENEW = "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = {shard:d} AND epoch = {epoch:d}"
+_RELEASE = (
+    "UPDATE ledger.lease SET beat = beat + 1, holder = '', backend = 0"
+    " WHERE shard = {shard:d} AND epoch = {epoch:d}"
+)
 _BEAT = "UPDATE ledger.lease SET beat = beat + 1 WHERE shard = $1"
 _LOCK_OF = """
     SELECT true FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = $3
@@ -89,9 +93,8 @@ class Term:
     """A reign that was won. `lease_until` is on `clock.boot_seconds`."""
 
     def __init__(
-        self, options: TermOptions, commit: asyncpg.Connection, look: asyncpg.Connection,
+        self, options: TermOptions, commit: Channel, look: asyncpg.Connection,
         load: asyncpg.Connection, watch: asyncpg.Connection, epoch: int, n: int, at: int,
-        warnings: list[str],
     ) -> None:  # fmt: skip
         self.options = options
         self.commit = commit
@@ -107,7 +110,6 @@ class Term:
         self.broken = asyncio.Event()  # a connection failed; the term must end
         self.memory = Memory(options.hot_accounts)
         self.commit_turn = asyncio.Lock()
-        self._warnings = warnings
         self._checked_at = clock.boot_seconds()
         self._reserved = 0
 
@@ -122,8 +124,8 @@ class Term:
 
     def committed(self, sent_at: float) -> None:
         """A commit sent at `sent_at` succeeded; raises SteppedDown when it is not to be trusted."""
-        if self._warnings:  # which is how a cancelled wait for the standby looks
-            raise SteppedDown(f"a commit ended with a warning: {self._warnings[-1]}")
+        if warnings := self.commit.warnings:  # how a cancelled wait for the standby looks
+            raise SteppedDown(f"a commit ended with a warning: {warnings[-1]}")
         lease = self.options.lease_seconds
         if self.options.cluster and clock.boot_seconds() - sent_at > lease:
             # Perhaps it did not end because the standby came back, but because somebody, or what
@@ -138,7 +140,7 @@ class Term:
         async with self.commit_turn:
             sent_at = clock.boot_seconds()
             status = await _while_watched(
-                self.commit.execute(_RENEW, self.options.shard, self.epoch),
+                self.commit.execute(_RENEW.format(shard=self.options.shard, epoch=self.epoch)),
                 self.options.lease_seconds,
                 self.check_durability,
             )
@@ -171,12 +173,7 @@ class Term:
         """Give the reign up in order: the next writer need not wait for the lease to pass."""
         self.lease_until = 0.0
         async with self.commit_turn:
-            await self.commit.execute(
-                "UPDATE ledger.lease SET beat = beat + 1, holder = '', backend = 0"
-                " WHERE shard = $1 AND epoch = $2",
-                self.options.shard,
-                self.epoch,
-            )
+            await self.commit.execute(_RELEASE.format(shard=self.options.shard, epoch=self.epoch))
 
     def end(self) -> None:
         """Answer nothing any more and drop the connections, whatever they are doing."""
@@ -222,7 +219,7 @@ async def campaign(options: TermOptions) -> Term:
             _begin_epoch(options, commit), options.lease_seconds, lambda: _durable(options, watch)
         )
         silent_until = clock.boot_seconds() + (0 if orderly else 1.1 * options.lease_seconds)
-        term = Term(options, commit, look, load, watch, epoch, n, at, warnings)
+        term = Term(options, Channel(commit, warnings), look, load, watch, epoch, n, at)
         await term.reserve()
         await term.renew()
         # Nothing is answered until every lease that an earlier writer may hold has run out. To
@@ -277,9 +274,6 @@ async def _connection(
         settings={"application_name": name, **(settings or {})},
         command_timeout=seconds,
     )
-    # asyncpg gives no public way to its transport. A COPY that is paused by a full buffer waits
-    # for ever once the connection is lost, so the buffer takes a whole batch.
-    connection._transport.set_write_buffer_limits(high=_WRITE_BUFFER)  # type: ignore[attr-defined]
     await journal.teach(connection)
     return connection
 

@@ -476,13 +476,7 @@ class Writer:
             work = Batch(term, part)
             sent_at = clock.boot_seconds()
             try:
-                await term.commit.copy_to_table(
-                    "journal",
-                    schema_name="ledger",
-                    columns=journal.COLUMNS,
-                    source=work.rows(),
-                    format="binary",
-                )
+                await term.commit.copy(journal.COPY, work.rows())
             except asyncpg.PostgresError as error:
                 if not is_refusal(error) or term.commit.is_closed():
                     raise SteppedDown(f"the outcome of a commit is not known: {error}") from error
