@@ -15,6 +15,7 @@ from functools import lru_cache
 _EPOCH_MS = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 13
+_SIZES = tuple(size.to_bytes(4, "big") for size in range(256))
 _TO_INT = str.maketrans(
     _ALPHABET + "ilouABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "0123456789abcdefghijklmnopqrstuv" + "!" * 30,
@@ -90,11 +91,13 @@ def derived_id(*parts: str | int | bytes) -> bytes:
 
     Parts are length-prefixed, so that ("a", "bc") and ("ab", "c") differ.
     """
-    pieces: list[bytes] = []
+    whole = b""
     for part in parts:
         data = part if type(part) is bytes else str(part).encode()
-        pieces += (len(data).to_bytes(4, "big"), data)
-    return hashlib.sha256(b"".join(pieces)).digest()[:16]
+        size = len(data)
+        whole += _SIZES[size] if size < 256 else size.to_bytes(4, "big")
+        whole += data
+    return hashlib.sha256(whole).digest()[:16]
 
 
 def new_uuid7() -> bytes:

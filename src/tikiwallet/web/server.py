@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any, ClassVar, Final, cast
 
 import uvicorn
@@ -34,6 +33,7 @@ _HEAD_MAX: Final = 32_768  # bytes of an address and all headers
 _HEADERS_MAX: Final = 100
 _ARRIVAL_SECONDS: Final = 30  # for a whole request, from its first byte on
 _CLOSE: Final = (b"connection", b"close")
+_NOTED: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 
 
 class _FastCycle:
@@ -59,7 +59,8 @@ _NOBODY_WAITS: Final = _NobodyWaits()
 class FastProtocol(HttpToolsProtocol):
     """One connection."""
 
-    lane: ClassVar[FastLane]  # set in the subclass that `Server` makes
+    lane: ClassVar[FastLane]  # both set in the subclass that `Server` makes
+    heads: ClassVar["_Heads"]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -67,7 +68,10 @@ class FastProtocol(HttpToolsProtocol):
         self._path = ""
         self._body = b""
         self._fast = _FastCycle()
+        self._length: bytes | None = None  # of the body, as announced; None: not at all
+        self._chunked = False
         self._in_head = False
+        self._counts = True  # whether `_head` is kept while a piece is read
         self._head = 0  # bytes of the request's address and headers so far
         self._unparsed = 0  # what came of them, whether the parser has told of it or not
         self._arriving_since: float | None = None
@@ -85,10 +89,17 @@ class FastProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """As uvicorn's, for heads that have a bound."""
         in_head = self._in_head
+        # A head that begins and ends in a piece within the bound is within it, too.
+        self._counts = in_head or len(data) > _HEAD_MAX
         super().data_received(data)
-        if in_head and self._in_head:  # all of it is head; the parser keeps a header until it ends
-            self._unparsed += len(data)
-            self._head = max(self._head, self._unparsed)
+        if self._in_head:
+            if in_head:  # all of it is head; the parser keeps a header until it ends
+                self._unparsed += len(data)
+                self._head = max(self._head, self._unparsed)
+            elif not self._counts:
+                told = sum(len(name) + len(value) for name, value in self.headers)
+                many = len(self.headers) > _HEADERS_MAX
+                self._head = _HEAD_MAX + 1 if many else len(self.url) + told
         if self._head > _HEAD_MAX and not self.transport.is_closing():
             self._refuse_and_close(HeadersTooLarge())
 
@@ -100,28 +111,40 @@ class FastProtocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self._length = None
+        self._chunked = False
 
     def on_url(self, url: bytes) -> None:
         """A part of the address."""
-        self._head += len(url)
-        if self._head <= _HEAD_MAX:
-            self.url += url
+        if self._counts:
+            self._head += len(url)
+            if self._head > _HEAD_MAX:
+                return
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, up to a bound; `data_received` hangs up on what lies beyond."""
-        self._head += len(name) + len(value)
-        if len(self.headers) >= _HEADERS_MAX:
-            self._head = _HEAD_MAX + 1
-        if self._head > _HEAD_MAX:
-            return
+        if self._counts:
+            self._head += len(name) + len(value)
+            if len(self.headers) >= _HEADERS_MAX:
+                self._head = _HEAD_MAX + 1
+            if self._head > _HEAD_MAX:
+                return
         name = name.lower()
-        if name == b"expect":
-            self.expect_100_continue = value.lower() == b"100-continue"
         self.headers.append((name, value))
+        if name in _NOTED:
+            if name == b"content-length":
+                self._length = value
+            elif name == b"expect":
+                self.expect_100_continue = value.lower() == b"100-continue"
+            else:
+                self._chunked = True
 
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
         self._in_head = False
+        if len(self.headers) > _HEADERS_MAX:
+            self._head = _HEAD_MAX + 1
         if self._head > _HEAD_MAX:
             return
         call = self._fast_call()
@@ -185,13 +208,10 @@ class FastProtocol(HttpToolsProtocol):
         return call
 
     def _body_is_bounded(self) -> bool:
-        length = BODY_MAX + 1
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = int(value) if value.isdigit() and len(value) < 8 else BODY_MAX + 1
-            elif name == b"transfer-encoding":
-                return False
-        return length <= BODY_MAX
+        length = self._length
+        if length is None or self._chunked:
+            return False
+        return length.isdigit() and len(length) < 8 and int(length) <= BODY_MAX
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP, or could be read in two ways, is refused and hung up on."""
@@ -212,7 +232,7 @@ class FastProtocol(HttpToolsProtocol):
         transport = self.transport
         if transport.is_closing():
             return
-        head = _head(status, headers, *self.server_state.default_headers)
+        head = self.heads.of(status, headers, self.server_state.default_headers)
         if not cycle.keep_alive:
             head += _lines((_CLOSE,))
         transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
@@ -230,14 +250,28 @@ class FastProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
 
-@lru_cache(maxsize=64)
-def _head(status: int, headers: tuple[Header, ...], *more: Header) -> bytes:
-    """`more`: uvicorn's own headers, of which the date changes each second."""
-    return STATUS_LINE[status] + _lines((*headers, *more))
-
-
 def _lines(headers: Iterable[Header]) -> bytes:
     return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+class _Heads:
+    """The heads of answers, of which nearly all are the same for as long as uvicorn's own headers,
+    the date among them, stay the same list."""
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._headers: tuple[Header, ...] = ()
+        self._more: list[Header] = []
+        self._head = b""
+
+    def of(self, status: int, headers: tuple[Header, ...], more: list[Header]) -> bytes:
+        """The status line and all headers, each with its end of line."""
+        # The same objects, not equal ones: comparing a dozen headers costs as much as writing them.
+        if more is self._more and headers is self._headers and status == self._status:
+            return self._head
+        self._status, self._headers, self._more = status, headers, more
+        self._head = STATUS_LINE[status] + _lines((*headers, *more))
+        return self._head
 
 
 class Server:
@@ -245,7 +279,7 @@ class Server:
 
     def __init__(self, lane: FastLane, host: str, port: int, *, shared: bool = False) -> None:
         """`shared`: other processes listen on the same port. Raises OSError when it is taken."""
-        protocol = type("Protocol", (FastProtocol,), {"lane": lane})
+        protocol = type("Protocol", (FastProtocol,), {"lane": lane, "heads": _Heads()})
         self._socket = _bound(host, port, shared=shared)
         self._server = _Uvicorn(
             uvicorn.Config(
