@@ -37,7 +37,10 @@ from tikiwallet.ledger.transactions import (
 from tikiwallet.ledger.validation import validate
 
 BATCH_ROWS = 2_000
-_FEW = 16  # commands that are not divided between two batches
+# Commands that are not divided between two batches: where callers share this process, what a batch
+# costs whatever its size is taken from them; where they do not, they wait for it.
+_FEW_TOGETHER = 64
+_FEW_APART = 16
 _MANY_ROWS = 500  # from here on a batch takes all there is
 _SLICE = 2_000  # commands that `post_many` lets wait at a time, twice
 _PASSING = (
@@ -62,6 +65,7 @@ class Writer:
         process with its callers; otherwise they are told UNAVAILABLE at once and go elsewhere."""
         self.options = options
         self._patient = patient
+        self._few = _FEW_TOGETHER if patient else _FEW_APART
         self.intake = Intake()
         self.term: Term | None = None
         self.leading = asyncio.Event()
@@ -451,7 +455,7 @@ class Writer:
         ready = self._ready
         most = BATCH_ROWS
         if self._ready_rows < _MANY_ROWS:
-            most = max(_FEW, (len(self.intake.under_way) + 1) // 2)
+            most = max(self._few, (len(self.intake.under_way) + 1) // 2)
         while ready and rows < BATCH_ROWS and len(batch) < most:
             if ready[0].alone and batch:
                 break
