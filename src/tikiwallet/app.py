@@ -277,12 +277,12 @@ async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: 
     if add:
         say(f"data-{add_key(settings.keys_dir)}.key seals from now on")
         await asyncio.sleep(LOOK_SECONDS)  # the others look at the folder that often
-    async with open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP, settings={"statement_timeout": "0"})
-        try:
-            return await reseal(database, Sealing(settings.keys_dir), SEALED, progress)
-        finally:
-            await database.close()
+    unhurried = {"statement_timeout": "0"}
+    async with (
+        open_database(settings, migrating=False) as dsns,
+        Database.opened(dsns.app, APP, settings=unhurried) as database,
+    ):
+        return await reseal(database, Sealing(settings.keys_dir), SEALED, progress)
 
 
 def build_identity(

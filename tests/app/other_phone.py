@@ -10,10 +10,10 @@ import segno
 from playwright.sync_api import Page
 from tests.app.people import Somebody
 
+from tikiwallet import base64url
 from tikiwallet.offline.wire import frames
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Invite, Pass, Pay, Receipt
-from tikiwallet.web.api.bodies import read_base64url, write_base64url
 
 _PROOF: Final = b"tikiwallet/offline/1/key\x00"
 _CODE: Final = """async () => {
@@ -38,12 +38,12 @@ class OtherPhone:
             {
                 "device": device,
                 "amount": {"amount": amount, "currency": "SGD"},
-                "key": write_base64url(self._key.public),
-                "proof": write_base64url(self._key.sign(_PROOF + device.encode())),
+                "key": base64url.write(self._key.public),
+                "proof": base64url.write(self._key.sign(_PROOF + device.encode())),
             },
             key=True,
         )
-        self._pass = Pass.parse(read_base64url(told["message"]))
+        self._pass = Pass.parse(base64url.read(told["message"]))
         self._last = (self._pass.start_sequence - 1, self._pass.hash, 0)
 
     def ask(self, page: Page, amount: int, memo: str) -> None:

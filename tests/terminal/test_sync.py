@@ -17,10 +17,11 @@ from tests.servers import free_port, run_apart
 from tests.terminal.devices import Device, device
 from tests.terminal.shops import SARI, Issuer, Shop, paid
 
+from tikiwallet import base64url
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import REVOKED_MOST, Pass, Revocations
 from tikiwallet.terminal.journal import Change, Journal, Shelf
-from tikiwallet.terminal.server import Keys, Revoked, Server, text_of
+from tikiwallet.terminal.server import Keys, Revoked, Server
 from tikiwallet.terminal.sync import Sync
 
 
@@ -136,13 +137,14 @@ class Lists(Server):
         self._ids = sorted(os.urandom(16) for _ in range(count))
 
     async def keys(self) -> Keys:
-        return Keys(text_of(self._issuer.root.public), text_of(self._issuer.known().keys))
+        root, keys = self._issuer.root.public, self._issuer.known().keys
+        return Keys(base64url.write(root), base64url.write(keys))
 
     async def revocations(self, since: int) -> Revoked:
         some = tuple(self._ids[since : since + REVOKED_MOST])
         epoch = since + len(some)
         news = Revocations(epoch=epoch, since=since, time=self._issuer.now, passes=some)
-        message = text_of(news.sealed_by(self._issuer.key))
+        message = base64url.write(news.sealed_by(self._issuer.key))
         return Revoked(message, more=epoch < len(self._ids))
 
 

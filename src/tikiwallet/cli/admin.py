@@ -84,14 +84,15 @@ def client_revoke(
 
 async def _with_identity(work: Callable[[Identity], Awaitable[None]]) -> None:
     settings = settings_or_exit()
-    async with wiring.open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP)
+    async with (
+        wiring.open_database(settings, migrating=False) as dsns,
+        Database.opened(dsns.app, APP) as database,
+    ):
         identity = wiring.build_identity(settings, dsns, database)
         try:
             await work(identity)
         finally:
             identity.hashing.close()
-            await database.close()
 
 
 @keys.command("rotate")

@@ -42,21 +42,20 @@ def audit_verify() -> None:
 
 async def _verify() -> Report:
     settings = settings_or_exit()
-    async with wiring.open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(
-            dsns.app, APP, settings={"statement_timeout": "0"}, seconds=None
-        )
+    unhurried = {"statement_timeout": "0"}
+    async with (
+        wiring.open_database(settings, migrating=False) as dsns,
+        Database.opened(dsns.app, APP, settings=unhurried, seconds=None) as database,
+    ):
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)
         ) as bar:
             task = bar.add_task("verifying", total=None)
-            report = await verify(
+            return await verify(
                 database,
                 settings.keys_dir,
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
-        await database.close()
-        return report
 
 
 @audit.command("prove")
@@ -72,12 +71,11 @@ def audit_prove(
 
     async def run() -> dict[str, Any]:
         settings = settings_or_exit()
-        async with wiring.open_database(settings, migrating=False) as dsns:
-            database = await Database.connect(dsns.app, APP)
-            try:
-                return await prove(database, settings.keys_dir, raw, leg)
-            finally:
-                await database.close()
+        async with (
+            wiring.open_database(settings, migrating=False) as dsns,
+            Database.opened(dsns.app, APP) as database,
+        ):
+            return await prove(database, settings.keys_dir, raw, leg)
 
     say(json.dumps(carry_out(run()), indent=2))
 

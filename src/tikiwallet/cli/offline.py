@@ -99,8 +99,10 @@ def offline_limits_reset(
 
 async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
     settings = settings_or_exit()
-    async with wiring.open_database(settings, migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP)
+    async with (
+        wiring.open_database(settings, migrating=False) as dsns,
+        Database.opened(dsns.app, APP) as database,
+    ):
         link = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
         await link.start()
         try:
@@ -111,13 +113,11 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
             await work(Books(reports, Fund(database, link, Chart(link)), thawing))
         finally:
             await link.stop()
-            await database.close()
 
 
 async def _with_limits(work: Callable[[LimitTable], Awaitable[None]]) -> None:
-    async with wiring.open_database(settings_or_exit(), migrating=False) as dsns:
-        database = await Database.connect(dsns.app, APP)
-        try:
-            await work(LimitTable(database))
-        finally:
-            await database.close()
+    async with (
+        wiring.open_database(settings_or_exit(), migrating=False) as dsns,
+        Database.opened(dsns.app, APP) as database,
+    ):
+        await work(LimitTable(database))

@@ -148,15 +148,15 @@ def restore(
 
     async def run() -> None:
         settings = settings_or_exit()
-        async with wiring.open_database(settings, say) as dsns:
-            database = await Database.connect(dsns.app, APP)
+        async with (
+            wiring.open_database(settings, say) as dsns,
+            Database.opened(dsns.app, APP) as database,
+        ):
             try:
                 gap = await restore_log(dsns.ledger, database, settings.keys_dir, above=above)
             except (ValueError, WriterRuns, AuditMismatch) as error:
                 print(f"not restored: {error}", file=sys.stderr)
                 raise typer.Exit(1) from None
-            finally:
-                await database.close()
             say(f"rows {gap.kept + 1} to {gap.n - 1} are stated as lost; the log goes on above")
 
     carry_out(run())

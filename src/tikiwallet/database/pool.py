@@ -173,6 +173,16 @@ class Database:
         self._pool = pool
 
     @classmethod
+    @asynccontextmanager
+    async def opened(cls, dsn: str, role: str, **options: Any) -> AsyncIterator["Database"]:
+        """`connect`, for as long as the block runs."""
+        database = await cls.connect(dsn, role, **options)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    @classmethod
     async def connect(
         cls,
         dsn: str,

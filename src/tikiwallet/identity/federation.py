@@ -6,7 +6,6 @@ so that neither is kept anywhere, and a code that is brought back by another bro
 another state, fits nothing.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -17,7 +16,7 @@ from typing import Final, Protocol, TypeAlias
 
 import asyncpg
 
-from tikiwallet import clock, ids, logs
+from tikiwallet import base64url, clock, ids, logs
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound, Problem
 from tikiwallet.identity.keys import ServerSecret
@@ -356,7 +355,7 @@ class Federation:
 
     def _derived(self, purpose: str, state: str, browser: str) -> str:
         message = f"{purpose} {state} {browser}".encode(errors="replace")
-        return _written(hmac.digest(self._key, message, "sha256"))
+        return base64url.write(hmac.digest(self._key, message, "sha256"))
 
 
 def check_path(path: str) -> None:
@@ -377,8 +376,4 @@ def check_path(path: str) -> None:
 
 
 def _challenge(verifier: str) -> str:
-    return _written(hashlib.sha256(verifier.encode()).digest())
-
-
-def _written(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return base64url.write(hashlib.sha256(verifier.encode()).digest())

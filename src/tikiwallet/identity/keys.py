@@ -5,7 +5,6 @@ verify tokens signed before a rotation. `identity.key` is the secret that keyed 
 PINs, phones and rate-limit subjects come from. The keys that seal data are `sealing`'s.
 """
 
-import base64
 import contextlib
 import hashlib
 import hmac
@@ -21,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
     Ed25519PublicKey,
 )
+
+from tikiwallet import base64url
 
 SIGNING_FILE = "token.pem"
 OLD_PATTERN = "token-old-*.pem"
@@ -105,9 +106,9 @@ def load_server_secret(keys_dir: Path) -> ServerSecret:
 
 def key_id(key: Ed25519PublicKey) -> str:
     """The RFC 7638 thumbprint of a public key: the same in every process, without a register."""
-    x = base64.urlsafe_b64encode(key.public_bytes_raw()).rstrip(b"=")
-    members = b'{"crv":"Ed25519","kty":"OKP","x":"' + x + b'"}'
-    return base64.urlsafe_b64encode(hashlib.sha256(members).digest()).rstrip(b"=").decode()
+    x = base64url.write(key.public_bytes_raw())
+    members = f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'
+    return base64url.write(hashlib.sha256(members.encode()).digest())
 
 
 def _new_signing_key() -> bytes:

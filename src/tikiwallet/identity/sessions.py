@@ -6,7 +6,6 @@ again at once, and gets the same next token: each follows from the one before, b
 that no token is ever kept.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -17,7 +16,7 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from tikiwallet import clock, ids
+from tikiwallet import base64url, clock, ids
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import NotFound, Problem
 from tikiwallet.identity import phones, revocations
@@ -454,7 +453,7 @@ class Sessions:
 
     def _following(self, refresh_token: str) -> str:
         digest = hmac.digest(self._refresh_key, refresh_token.encode(errors="replace"), "sha256")
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return base64url.write(digest)
 
     async def _renew_hash(self, person: int, encoded: str, password: str) -> str:
         """The hash that is kept now."""

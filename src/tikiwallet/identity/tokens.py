@@ -26,7 +26,6 @@ _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]", r
 _PREFIXES = ("Bearer ", b"Bearer ")
 _SKEW_SECONDS = 60
 _REQUIRED = ["iss", "sub", "sid", "iat", "exp", "jti", "scope"]
-_SECOND = 1_000_000
 
 
 class TokenMissing(Problem):
@@ -100,20 +99,20 @@ class TokenIssuer:
 
     def for_person(self, person: int, session: bytes) -> str:
         """A token of six hours for `person` in `session` (16 bytes)."""
-        exp = self._now() // _SECOND + ACCESS_SECONDS
+        exp = self._now() // clock.SECOND + ACCESS_SECONDS
         return self._sign(ids.write_id("p", person), session, {PERSON_SCOPE}, exp)
 
     def for_service(self, session: bytes, scopes: set[str], expires_at: int) -> str:
         """A token for another program; `expires_at` in microseconds since 1970."""
         subject = f"service:{ids.write_uuid(session)}"
-        return self._sign(subject, session, scopes, expires_at // _SECOND)
+        return self._sign(subject, session, scopes, expires_at // clock.SECOND)
 
     def _sign(self, subject: str, session: bytes, scopes: set[str], exp: int) -> str:
         claims = {
             "iss": self._issuer,
             "sub": subject,
             "sid": ids.write_uuid(session),
-            "iat": self._now() // _SECOND,
+            "iat": self._now() // clock.SECOND,
             "exp": exp,
             "jti": secrets.token_urlsafe(12),
             "scope": " ".join(sorted(scopes)),
@@ -217,10 +216,11 @@ class TokenVerifier:
         session = ids.read_uuid(sid)
         service = subject == f"service:{sid}"
         person = 0 if service else ids.read_id("p", subject)
-        if session is None or person is None or issued > self._now() // _SECOND + _SKEW_SECONDS:
+        latest = self._now() // clock.SECOND + _SKEW_SECONDS
+        if session is None or person is None or issued > latest:
             raise TokenInvalid
         scopes = frozenset(scope.split())
-        return Principal(person, session, scopes, expires * _SECOND, service)
+        return Principal(person, session, scopes, expires * clock.SECOND, service)
 
 
 def _token_of(raw: str | bytes) -> str:

@@ -28,7 +28,6 @@ TOTP_SECRET: Final = SealedColumn("identity.totp", "secret", "person")
 TOTP_DRAFT: Final = SealedColumn("identity.totp_draft", "secret", "person")
 _AROUND: Final = 1  # steps before and after; clocks of phones are off, and people type slowly
 _FORM: Final = re.compile(r"[0-9]{6}", re.ASCII)
-_SECOND: Final = 1_000_000
 
 
 class TotpNotBegun(Problem):
@@ -143,7 +142,7 @@ class Totp:
 
     def _matching_step(self, secret: str, code: str, after: int) -> int | None:
         app = pyotp.TOTP(secret, interval=STEP_SECONDS)
-        now = self._now() // _SECOND // STEP_SECONDS
+        now = self._now() // clock.SECOND // STEP_SECONDS
         found = None
         for step in range(now - _AROUND, now + _AROUND + 1):
             same = hmac.compare_digest(app.generate_otp(step).encode(), _ascii(code))

@@ -246,6 +246,11 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Posted less held; the floor may let more be spent."""
         return self.posted_credits - self.posted_debits - self.pending_debits
 
+    @property
+    def takeable(self) -> int:
+        """What may be taken out without going below zero: nothing while frozen or closed."""
+        return 0 if self.flags else max(0, self.available)
+
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What became of a command.

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
-from tikiwallet.clock import to_us
+from tikiwallet.clock import SECOND, to_us
 from tikiwallet.database.pool import Database
 from tikiwallet.offline.deciding import Payment, Request, Signed, Terms
 from tikiwallet.offline.wire.cbor import Malformed
@@ -23,7 +23,6 @@ from tikiwallet.offline.wire.messages import Close, Invite, Message, Pass, Pay, 
 from tikiwallet.recent import Recent
 
 Kind: TypeAlias = Literal["payment", "void", "close"]
-SECOND: Final = 1_000_000
 _PASSES: Final = 50_000  # remembered
 _SHARE: Final = 25  # signatures that one thread checks before another may go on
 _COLUMNS: Final = (

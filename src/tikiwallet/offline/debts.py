@@ -11,7 +11,7 @@ from tikiwallet import ids, logs
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Flag, Kind, Posting, Result, Transaction
+from tikiwallet.ledger.transactions import Kind, Posting, Result, Transaction
 
 _TAKEN_UP_US: Final = 15_000_000
 _EMPTY_US: Final = 3_600_000_000  # until a wallet with nothing in it is looked into again
@@ -75,9 +75,7 @@ class Debts:
 
     async def _available(self, wallet: int) -> int:
         [state] = await self._ledger.states([wallet])
-        if state is None or state.flags & (Flag.FROZEN | Flag.CLOSED):
-            return 0
-        return state.available
+        return 0 if state is None else state.takeable
 
 
 def _command(row: Any) -> Transaction:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from tikiwallet.offline.claims import SECOND, CloseRead, KnownPass, PaymentRead, VoidRead
+from tikiwallet.clock import SECOND
+from tikiwallet.offline.claims import CloseRead, KnownPass, PaymentRead, VoidRead
 from tikiwallet.offline.deciding import (
     Closing,
     Contradiction,

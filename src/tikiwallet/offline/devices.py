@@ -153,14 +153,6 @@ class Devices:
             if one.revoked_at is None:
                 await self.revoke(person, one.id, Reason.CLOSED)
 
-    async def note_sync(self, id: int) -> None:
-        """The device has brought what it knew and heard what is new."""
-        await self._database.execute(
-            "UPDATE offline.device SET last_sync_at = $2 WHERE id = $1",
-            id,
-            clock.from_us(self._now()),
-        )
-
     async def _revoke(self, connection: AnyConnection, person: int, id: int, reason: Reason) -> Any:
         at = clock.from_us(self._now())
         row = await connection.fetchrow(_REVOKE, id, person, at, reason.value)

@@ -5,13 +5,12 @@ The root signed the list of issuer keys, one of those the pass, and the key in t
 that an orderly store never signs both. The document shows that, and nothing about why.
 """
 
-import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tikiwallet import clock, ids
+from tikiwallet import base64url, clock, ids
 from tikiwallet.offline.deciding import (
     Closing,
     Contradiction,
@@ -73,9 +72,9 @@ def document(
             "issued_at": clock.rfc3339(held.not_before * 1_000_000),
         },
         "root": root.hex(),
-        "keys": _written(keys),
-        "pass": _written(pass_),
-        "messages": [_written(message) for message in messages],
+        "keys": base64url.write(keys),
+        "pass": base64url.write(pass_),
+        "messages": [base64url.write(message) for message in messages],
     }
 
 
@@ -96,10 +95,10 @@ def _verify(told: Any, root: bytes | None) -> Proven:
     if told["format"] != FORMAT:
         raise DoesNotProve("it is not a document of this kind")
     kind = Contradiction(told["conflict"])
-    pass_ = Pass.parse(_read(told["pass"]))
-    messages = tuple(read(_read(one)) for one in told["messages"])
+    pass_ = Pass.parse(base64url.read(told["pass"]))
+    messages = tuple(read(base64url.read(one)) for one in told["messages"])
     trust = Trust(root or bytes.fromhex(told["root"]))
-    if not trust.learn(IssuerKeys.parse(_read(told["keys"]))):
+    if not trust.learn(IssuerKeys.parse(base64url.read(told["keys"]))):
         raise DoesNotProve("the list of issuer keys is not signed by this root")
     if not trust.has_issued(pass_):
         raise DoesNotProve("the pass is not signed by one of these issuer keys")
@@ -146,11 +145,3 @@ def _signed(pay: Pay) -> Signed:
 
 def _closing(close: Close) -> Closing:
     return Closing(close.hash, close.sequence, close.cumulative)
-
-
-def _written(message: bytes) -> str:
-    return base64.urlsafe_b64encode(message).rstrip(b"=").decode()
-
-
-def _read(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -45,7 +45,6 @@ from tikiwallet.wallets.refusals import Abandoned, IdempotencyKeyReused, refusal
 PAGE: Final = 50
 TAKEN_UP: Final = timedelta(seconds=30)  # longer than a request works on its pass
 _BATCH: Final = 50
-_SECOND: Final = 1_000_000
 
 _DEVICE: Final = """
 UPDATE offline.device SET last_sync_at = $2 WHERE id = $1 RETURNING revoked_at, frozen_at
@@ -248,7 +247,7 @@ class Passes:
     def _intent(self, admitted: Admitted) -> tuple[object, ...]:
         request, device, limits = admitted.request, admitted.device, admitted.limits
         now = self._now()
-        not_before = from_us(now - now % _SECOND)
+        not_before = from_us(now - now % clock.SECOND)
         expires_at = not_before + timedelta(hours=limits.hours)
         return (
             ids.write_uuid(request.id),
@@ -339,8 +338,8 @@ class Passes:
             currency=record.currency.number,
             amount=record.amount,
             start_sequence=record.start_seq,
-            not_before=to_us(record.not_before) // _SECOND,
-            expiry=to_us(record.expires_at) // _SECOND,
+            not_before=to_us(record.not_before) // clock.SECOND,
+            expiry=to_us(record.expires_at) // clock.SECOND,
             limits=Limits(record.most_per_payment, record.payments, record.hops),
             epoch=await self._revocations.epoch(),
             payee_lock=record.payee_lock,

@@ -11,17 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tikiwallet import ids, logs
-from tikiwallet.clock import from_us, now_us, to_us
+from tikiwallet.clock import SECOND, from_us, now_us, to_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import Flag, Kind, Outcome, Result, Transaction
 from tikiwallet.ledger.transactions import Posting as Leg
-from tikiwallet.ledger.transactions import State as Account
 from tikiwallet.offline.deciding import Means, State, next_step
 from tikiwallet.offline.fund import Fund
 from tikiwallet.wallets.chart import Purpose, house_account
 
-SECOND: Final = 1_000_000
 TAKEN_UP_US: Final = 15 * SECOND  # after which a crash is taken for one
 _PAYEE_SHUT_US: Final = 3_600 * SECOND  # until a wallet that takes no money is tried again
 _ROUNDS: Final = 4  # escrow, wallet, fund, end
@@ -159,7 +157,7 @@ class Posting:
     async def carry_out(self, hashes: Sequence[bytes]) -> None:
         """Everything that can be done now for claims that the caller has just decided."""
         rows = await self._database.fetch(_OPEN, list(hashes), [State.POSTING, State.OPEN])
-        await self._go_on([_intent(row) for row in rows], rows)
+        await self._go_on(rows)
 
     async def recover_due(self, limit: int = 100) -> bool:
         """Go on with claims that are due; whether there may be more at once. For the worker."""
@@ -167,18 +165,12 @@ class Posting:
         async with self._database.transaction() as connection:
             due = [row["pay_hash"] for row in await connection.fetch(_DUE, from_us(now), limit)]
             rows = await connection.fetch(_TAKE, due, from_us(now + TAKEN_UP_US)) if due else []
-        await self._go_on([_intent(row) for row in rows], rows)
+        await self._go_on(rows)
         return len(due) == limit
 
-    async def _go_on(self, intents: Sequence[Intent], rows: Sequence[Any]) -> None:
-        decided = [
-            intent
-            for intent, row in zip(intents, rows, strict=True)
-            if row["state"] == State.POSTING
-        ]
-        rest = [
-            intent for intent, row in zip(intents, rows, strict=True) if row["state"] == State.OPEN
-        ]
+    async def _go_on(self, rows: Sequence[Any]) -> None:
+        decided = [_intent(row) for row in rows if row["state"] == State.POSTING]
+        rest = [_intent(row) for row in rows if row["state"] == State.OPEN]
         for _ in range(_ROUNDS):
             if decided:
                 rest += await self._post(decided)
@@ -255,7 +247,9 @@ class Posting:
         """Decide the next shares of open claims; those of which something is taken now."""
         wallets = list({intent.payer_wallet for intent in intents})
         states = dict(zip(wallets, await self._ledger.states(wallets), strict=True))
-        available = {wallet: _spendable(state) for wallet, state in states.items()}
+        available = {
+            wallet: 0 if state is None else state.takeable for wallet, state in states.items()
+        }
         holds = await self._fund.balances({intent.currency for intent in intents})
         now = self._now()
         taken: list[Intent | None] = []
@@ -353,13 +347,6 @@ async def _owe(
         amount,
         from_us(now),
     )
-
-
-def _spendable(state: Account | None) -> int:
-    """What may be taken out of a wallet: nothing from one that is frozen or closed."""
-    if state is None or state.flags & (Flag.FROZEN | Flag.CLOSED):
-        return 0
-    return max(0, state.available)
 
 
 def _intent(row: Any) -> Intent:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tikiwallet import ids, logs
-from tikiwallet.clock import from_us, now_us
+from tikiwallet.clock import SECOND, from_us, now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import Problem
 from tikiwallet.ledger.port import Ledger
@@ -20,7 +20,6 @@ from tikiwallet.ledger.transactions import (
 )
 from tikiwallet.wallets.refusals import refusal
 
-SECOND: Final = 1_000_000
 # Claims are judged by each process's own clock; none is behind by more than this.
 _GRACE_US: Final = 60 * SECOND
 _AGAIN_US: Final = 30 * SECOND

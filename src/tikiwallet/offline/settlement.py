@@ -12,13 +12,12 @@ from uuid import UUID
 
 import asyncpg
 
-from tikiwallet.clock import from_us, now_us
+from tikiwallet.clock import SECOND, from_us, now_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.errors import Unavailable
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.money import BY_NUMBER, Money
 from tikiwallet.offline.claims import (
-    SECOND,
     AnyRead,
     Brought,
     Checker,
@@ -60,7 +59,7 @@ _OF_REQUESTS: Final = f"""
     SELECT {_COLUMNS}
     FROM unnest($1::uuid[], $2::bytea[]) AS asked (pass, request_id)
     JOIN offline.claim ON payee_pass = asked.pass AND claim.request_id = asked.request_id
-    WHERE state IN ('posting', 'open', 'credited', 'partial') OR state = 'recorded'
+    WHERE state IN ('posting', 'open', 'credited', 'partial', 'recorded')
     ORDER BY pay_hash FOR NO KEY UPDATE OF claim
 """  # noqa: S608
 # What is known of the requests themselves: paid, called off; nothing of the others.

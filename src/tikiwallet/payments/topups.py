@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from tikiwallet import ids, logs
-from tikiwallet.clock import from_us, now_us, to_us
+from tikiwallet.clock import SECOND, from_us, now_us, to_us
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import InvalidRequest, NotFound, Unavailable
 from tikiwallet.ledger.port import Ledger
@@ -43,7 +43,6 @@ from tikiwallet.wallets.chart import Chart, Purpose, house_account
 from tikiwallet.wallets.refusals import CurrencyMismatch, IdempotencyKeyReused
 from tikiwallet.wallets.wallets import Wallets
 
-SECOND: Final = 1_000_000
 # Two who work on one top-up do no harm, as every step can be repeated; so this need not be longer
 # than the slowest step, and a crash is noticed soon.
 CLAIM_US: Final = 15 * SECOND

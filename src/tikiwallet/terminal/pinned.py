@@ -4,7 +4,6 @@ Browsers accept such a certificate (`serverCertificateHashes`) when its key is E
 lives for at most 14 days. No authority signs it; the hash alone says whose it is.
 """
 
-import base64
 import hashlib
 import ipaddress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tikiwallet import base64url
 
 # Twelve days in all: a phone whose clock is a day and a half behind still takes it.
 _BACKDATED: Final = timedelta(days=2)
@@ -64,5 +65,5 @@ def nearby_text(public_url: str, host: str, port: int, hash_: bytes) -> str:
     """The text of the QR code. A phone's camera opens the app with it, without a network; what
     stands behind # is never sent to anybody."""
     place = f"[{host}]" if ":" in host else host
-    digest = base64.urlsafe_b64encode(hash_).rstrip(b"=").decode()
+    digest = base64url.write(hash_)
     return f"{public_url.rstrip('/')}/nearby#{place}:{port}/{digest}"

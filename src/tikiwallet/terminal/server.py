@@ -4,11 +4,12 @@ Every answer is checked against the shape that the API documents; what is not of
 as no answer.
 """
 
-import base64
 from typing import Any, Final, Self, TypeVar
 
 import httpx
 import msgspec
+
+from tikiwallet import base64url
 
 _SECONDS: Final = 15.0
 _PASSES: Final = "/v1/offline/passes"
@@ -99,15 +100,10 @@ class _Problem(msgspec.Struct):
     challenge_id: str | None = None
 
 
-def text_of(data: bytes) -> str:
-    """Bytes as the API writes them: base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def bytes_of(text: str) -> bytes:
     """Bytes out of an answer. Raises `Offline` for what is not base64url."""
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return base64url.read(text)
     except ValueError:
         raise Offline("the server's answer cannot be read") from None
 

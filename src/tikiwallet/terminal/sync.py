@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tikiwallet import ids
+from tikiwallet import base64url, ids
 from tikiwallet.offline.exchange.effects import Item, Outcomes
 from tikiwallet.offline.exchange.keeping import kept, written
 from tikiwallet.offline.exchange.purse import Tip
@@ -30,7 +30,6 @@ from tikiwallet.terminal.server import (
     Server,
     Tokens,
     bytes_of,
-    text_of,
 )
 
 _DEVICE_NAME: Final = "Terminal"
@@ -119,8 +118,8 @@ class Sync:
             body: dict[str, Any] = {
                 "device": device,
                 "amount": {"amount": wanted.amount, "currency": wanted.currency},
-                "key": text_of(wanted.key),
-                "proof": text_of(key.sign(_KEY_DOMAIN + device.encode())),
+                "key": base64url.write(wanted.key),
+                "proof": base64url.write(key.sign(_KEY_DOMAIN + device.encode())),
             }
             if pin:
                 body["pin"] = pin
@@ -292,4 +291,4 @@ def _written(item: Item) -> dict[str, str]:
         "void": item.void,
         "close": item.close,
     }
-    return {name: text_of(data) for name, data in parts.items() if data}
+    return {name: base64url.write(data) for name, data in parts.items() if data}

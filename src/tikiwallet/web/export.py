@@ -6,12 +6,11 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from tikiwallet import clock, ids
+from tikiwallet import base64url, clock, ids
 from tikiwallet.ledger.transactions import Kind, LegType
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline.records import DEVICE_PREFIX
 from tikiwallet.wallets.wallets import Wallet
-from tikiwallet.web.api.bodies import write_base64url
 from tikiwallet.web.parts import Parts
 
 Rows: TypeAlias = AsyncIterator[dict[str, Any]]
@@ -233,7 +232,7 @@ async def _offline_passes(parts: Parts, person: int) -> Rows:
                 "issued_at": clock.write(one.created_at),
                 "expires_at": clock.write(one.expires_at),
                 "claim_until": clock.write(one.claim_until),
-                "message": None if one.message is None else write_base64url(one.message),
+                "message": None if one.message is None else base64url.write(one.message),
             }
         if cursor is None:
             return

@@ -1,12 +1,11 @@
 """What request and answer bodies have in common: strict, closed, integers for money."""
 
-import base64
-import binascii
 import json
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tikiwallet import base64url
 from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import AMOUNT_MAX, Money, currency
 
@@ -60,20 +59,12 @@ class MoneyAnswer(Answer):
         return cls(amount=money.amount, currency=money.currency.code)
 
 
-def write_base64url(data: bytes) -> str:
-    """Base64url without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
 def read_base64url(text: str) -> bytes:
     """Raises InvalidRequest for what is no base64url in its one right form."""
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error:
-        raise InvalidRequest("base64url is cut short") from None
-    if write_base64url(data) != text:
-        raise InvalidRequest("base64url has bits left over")
-    return data
+        return base64url.read(text)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
 
 
 def read_members(body: bytes) -> Any:

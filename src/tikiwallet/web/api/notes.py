@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
-from tikiwallet import clock, ids
+from tikiwallet import base64url, clock, ids
 from tikiwallet.errors import InvalidRequest, NotFound
 from tikiwallet.identity.note_keys import NAME_MAX, NoteKey
 from tikiwallet.payments.notes import COPIES_MAX, COPY_MAX, Note
 from tikiwallet.web.api import bodies
-from tikiwallet.web.api.bodies import BASE64URL, Answer, Body, read_base64url, write_base64url
+from tikiwallet.web.api.bodies import BASE64URL, Answer, Body, read_base64url
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
 
@@ -150,7 +150,7 @@ async def keys_of(
     keys = await parts.notes.keys_of(principal.person, to)
     return NoteKeysAnswer(
         items=[
-            NoteKeyAnswer(device_id=str(key.device), public_key=write_base64url(key.public_key))
+            NoteKeyAnswer(device_id=str(key.device), public_key=base64url.write(key.public_key))
             for key in keys
         ]
     )
@@ -210,7 +210,7 @@ async def erase(id: _PaymentPath, principal: SignedIn, parts: WithParts) -> Resp
 def _own(key: NoteKey) -> OwnNoteKeyAnswer:
     return OwnNoteKeyAnswer(
         device_id=str(key.device),
-        public_key=write_base64url(key.public_key),
+        public_key=base64url.write(key.public_key),
         name=key.name,
         created_at=clock.write(key.created_at),
     )
@@ -218,7 +218,7 @@ def _own(key: NoteKey) -> OwnNoteKeyAnswer:
 
 def _told(note: Note) -> OneNoteAnswer:
     return OneNoteAnswer(
-        data=write_base64url(note.data),
+        data=base64url.write(note.data),
         author=f"@{note.author_name}",
         from_device=None if note.from_device is None else str(note.from_device),
         at=clock.write(note.at),

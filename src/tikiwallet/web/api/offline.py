@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
-from tikiwallet import clock, ids
+from tikiwallet import base64url, clock, ids
 from tikiwallet.errors import NotFound
 from tikiwallet.money import Money, currency
 from tikiwallet.offline.admission import PassRequest
@@ -31,7 +31,6 @@ from tikiwallet.web.api.bodies import (
     TransactionId,
     read_base64url,
     read_members,
-    write_base64url,
 )
 from tikiwallet.web.idempotency import key_of
 from tikiwallet.web.openapi import (
@@ -310,7 +309,7 @@ async def one_pass(
 async def keys(parts: WithParts) -> KeysAnswer:
     """Public: whoever checks a pass needs them. Pin the root; the keys change."""
     issuer = parts.offline.issuer
-    return KeysAnswer(root=write_base64url(issuer.root), message=write_base64url(issuer.key_list()))
+    return KeysAnswer(root=base64url.write(issuer.root), message=base64url.write(issuer.key_list()))
 
 
 @router.get("/revocations", summary="Passes that were revoked, signed", responses=problems())
@@ -322,7 +321,7 @@ async def revocations(
     return RevocationsAnswer(
         epoch=told.epoch,
         time=clock.write(told.at),
-        message=write_base64url(told.message),
+        message=base64url.write(told.message),
         more=told.more,
     )
 
@@ -345,13 +344,13 @@ def _pass(record: PassRecord, left: int, tip: Tip | None) -> PassAnswer:
         expires_at=clock.write(record.expires_at),
         claim_until=claim_until,
         returns_at=claim_until if record.escrow is not None else None,
-        message=None if record.message is None else write_base64url(record.message),
+        message=None if record.message is None else base64url.write(record.message),
         tip=None if tip is None else _tip(tip),
     )
 
 
 def _tip(tip: Tip) -> TipAnswer:
-    hash = write_base64url(tip.hash)
+    hash = base64url.write(tip.hash)
     return TipAnswer(sequence=tip.sequence, hash=hash, cumulative=tip.cumulative)
 
 
@@ -362,7 +361,7 @@ def _device(device: Device) -> DeviceAnswer:
         kind=device.kind,
         protection=device.protection,
         tier=device.tier,
-        pseudonym=None if device.pseudonym is None else write_base64url(device.pseudonym),
+        pseudonym=None if device.pseudonym is None else base64url.write(device.pseudonym),
         created_at=clock.write(device.created_at),
         last_sync_at=None if device.last_sync_at is None else clock.write(device.last_sync_at),
         revoked_at=None if device.revoked_at is None else clock.write(device.revoked_at),

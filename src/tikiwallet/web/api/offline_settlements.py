@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
 
-from tikiwallet import clock
+from tikiwallet import base64url, clock
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.history import OfflinePayment
 from tikiwallet.offline.settlement import ITEMS_MAX
@@ -17,7 +17,6 @@ from tikiwallet.web.api.bodies import (
     Body,
     MoneyAnswer,
     read_base64url,
-    write_base64url,
 )
 from tikiwallet.web.openapi import BODY_CODES, SIGNED_IN, TOKEN_CODES, problems
 from tikiwallet.web.parts import SignedIn, WithParts
@@ -160,7 +159,7 @@ def _bytes(text: str | None) -> bytes | None:
 def _item(answer: Settled) -> ItemAnswer:
     return ItemAnswer.model_construct(
         kind=answer.kind,
-        hash=None if answer.hash is None else write_base64url(answer.hash),
+        hash=None if answer.hash is None else base64url.write(answer.hash),
         state=answer.state,
         amount=None if answer.amount is None else MoneyAnswer.of(answer.amount),
         credited=None if answer.credited is None else MoneyAnswer.of(answer.credited),
@@ -177,7 +176,7 @@ def _why(code: str | None) -> WhyAnswer | None:
 
 def _payment(one: OfflinePayment) -> OfflinePaymentAnswer:
     return OfflinePaymentAnswer(
-        hash=write_base64url(one.hash),
+        hash=base64url.write(one.hash),
         direction="out" if one.outgoing else "in",
         amount=MoneyAnswer.of(one.amount),
         credited=MoneyAnswer.of(one.credited),

@@ -1,6 +1,7 @@
 // A link to a terminal nearby, over the local network: the phone's side of terminal/webtransport.py.
 // One link is one exchange. Lost in the middle, it is opened again and the same bytes are sent.
 
+import { read64 } from "../core/base64.js";
 import { join } from "./cbor.js";
 import { NONCE_BYTES, commitment, digits } from "./short-string.js";
 
@@ -43,9 +44,7 @@ export function placeOf(text) {
   const found = /\/nearby#(\[[0-9a-fA-F:]+\]|[0-9.]+):(\d{1,5})\/([A-Za-z0-9_-]{43})$/.exec(text);
   if (!found || Number(found[2]) > 65_535) return null;
   const [, host, port, digest] = found;
-  const letters = atob(digest.replaceAll("-", "+").replaceAll("_", "/"));
-  const hash = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
-  return { host, port: Number(port), hash };
+  return { host, port: Number(port), hash: read64(digest) };
 }
 
 /** What the terminal knows a phone by that comes back. @returns {Bytes} */
