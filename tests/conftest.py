@@ -4,13 +4,15 @@ TIKIWALLET_TEST_SERVER says which server: `embedded` (as when not set), `debian`
 test that uses `database_urls` runs on both, if Debian's is installed.
 """
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+import uvloop
 from tests.servers import (
     Databases,
     DatabaseUrls,
@@ -27,6 +29,8 @@ from tests.servers import (
 from tests.turns import turn
 
 from tikiwallet.config import Settings
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 # An example may take long while other tests run beside it; tests of speed measure that alone.
 hypothesis.settings.register_profile("tikiwallet", deadline=None)
@@ -55,6 +59,18 @@ def pytest_report_header() -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
         metafunc.parametrize("server", _servers(), indirect=True, scope="session")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
+    """The ledger is tested on the loop that it runs on, and what takes a connection over on both:
+    what they do when a connection is lost is not the same."""
+    loops: dict[str, LoopFactory] = {
+        "uvloop": uvloop.new_event_loop,
+        "asyncio": asyncio.new_event_loop,
+    }
+    if item.path.name != "test_channel.py":
+        del loops["asyncio" if "ledger" in item.path.parts else "uvloop"]
+    return loops
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

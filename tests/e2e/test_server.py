@@ -222,6 +222,27 @@ async def test_heads_have_a_bound(served: Served, connect: Connect, head: bytes)
     assert json.loads(body)["code"] == "headers_too_large"
 
 
+async def test_nothing_is_answered_behind_a_head_that_was_refused(
+    served: Served, connect: Connect
+) -> None:
+    connection = await connect()
+    head = b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: 1\r\n" * 101
+    status, _, _ = await _ask(connection, head + b"\r\n" + _balance(served))
+    assert status == 431
+    assert await connection.ended()
+
+
+@pytest.mark.parametrize("more", [b"X-Tail: 1\r\n" * 50_000, b"X-Tail: " + b"x" * 500_000])
+async def test_what_comes_behind_a_chunked_body_has_a_bound(
+    served: Served, connect: Connect, more: bytes
+) -> None:
+    connection = await connect()
+    head, body = _payment(served, uuid4().hex, b"Transfer-Encoding: chunked\r\n")
+    connection.writer.write(head + b"\r\n%x\r\n%b\r\n0\r\n%b" % (len(body), body, more))
+    status, headers, _ = await connection.answer()
+    assert (status, headers["connection"]) == (431, "close")
+
+
 async def test_who_leaves_before_the_answer_has_paid_once(served: Served, connect: Connect) -> None:
     before = json.loads((await _ask(await connect(), _balance(served)))[2])["posted"]
     key = uuid4().hex

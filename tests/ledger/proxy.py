@@ -60,11 +60,11 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for side in (server, writer):
+                side.transport.abort()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            for side in (server, writer):
-                side.transport.abort()
 
     async def _ask(
         self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, losing: asyncio.Event

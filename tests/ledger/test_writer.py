@@ -365,7 +365,7 @@ async def test_fifty_thousand_in_one_call(writer: Writer, database_urls: Databas
     await compare_with_fresh(writer, database_urls)
 
 
-@pytest.mark.parametrize(("commands", "first"), [(10, 10), (100, 50), (600, 600)])
+@pytest.mark.parametrize(("commands", "first"), [(10, 10), (200, 100), (600, 600)])
 async def test_a_small_batch_leaves_half_of_what_waits(
     writer: Writer, database_urls: DatabaseUrls, commands: int, first: int
 ) -> None:

@@ -31,9 +31,7 @@ class Channel(asyncio.Protocol):
         self._connection = connection
         # asyncpg gives no public way to its transport.
         self._transport = cast(asyncio.Transport, connection._transport)  # type: ignore[attr-defined]
-        # Whatever is written goes out at once. Nobody here waits for room: a batch is bounded, and
-        # one that waited would wait for ever once the connection is lost.
-        self._transport.set_write_buffer_limits(high=0)
+        self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self._received = b""
         self._answer: asyncio.Future[str] | None = None
@@ -59,6 +57,7 @@ class Channel(asyncio.Protocol):
                 write(b"%b%b%b" % (before, _HEAD.pack(b"d", len(chunk) + 4), chunk))
                 before = b""
         except BaseException:
+            self._answer = None
             self.terminate()
             raise
         write(before + _DONE)
@@ -87,7 +86,7 @@ class Channel(asyncio.Protocol):
         """A part of the server's messages, as asyncio hands it over."""
         received = self._received + data if self._received else data
         start, end = 0, len(received)
-        while end - start >= _HEAD_SIZE:
+        while end - start >= _HEAD_SIZE and not self._transport.is_closing():
             kind = received[start]
             length = int.from_bytes(received[start + 1 : start + _HEAD_SIZE], "big")
             if not 4 <= length <= _MESSAGE_MAX:
@@ -127,6 +126,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The server, the network or `terminate` ended it."""
         self._lost = True
+        self._before.connection_lost(error)  # else asyncpg says goodbye on a closed connection
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             # The server's last words, when it had any, say why.

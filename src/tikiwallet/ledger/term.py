@@ -139,11 +139,15 @@ class Term:
         """Extend the lease by a commit of its own."""
         async with self.commit_turn:
             sent_at = clock.boot_seconds()
-            status = await _while_watched(
-                self.commit.execute(_RENEW.format(shard=self.options.shard, epoch=self.epoch)),
-                self.options.lease_seconds,
-                self.check_durability,
-            )
+            try:
+                status = await _while_watched(
+                    self.commit.execute(_RENEW.format(shard=self.options.shard, epoch=self.epoch)),
+                    self.options.lease_seconds,
+                    self.check_durability,
+                )
+            except BaseException:
+                self.ended = True  # it may still be under way: nothing can be sent after it
+                raise
             if status != "UPDATE 1":
                 raise SteppedDown("another writer holds the lease")
             self.committed(sent_at)

@@ -282,11 +282,12 @@ class Writer:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             self._unresolved += self._drop_all()
+        for error in ended:
+            if isinstance(error, RefusedToLead):
+                raise error
         # What ended first is the cause; the others only followed.
         order = sorted(zip(tasks, ended, strict=True), key=lambda pair: pair[0] not in done)
         for _, error in order:
-            if isinstance(error, RefusedToLead):
-                raise error
             if isinstance(error, _PASSING):
                 raise SteppedDown(f"{type(error).__name__}: {error}") from error
             if isinstance(error, Exception):

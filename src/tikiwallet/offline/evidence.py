@@ -5,7 +5,6 @@ The root signed the list of issuer keys, one of those the pass, and the key in t
 that an orderly store never signs both. The document shows that, and nothing about why.
 """
 
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -85,7 +84,7 @@ def verify(told: Any, root: bytes | None = None) -> Proven:
         return _verify(told, root)
     except Malformed as error:
         raise DoesNotProve(f"a message in it cannot be read: {error}") from None
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, DoesNotProve):
             raise
         raise DoesNotProve("it is not a document of this kind") from None

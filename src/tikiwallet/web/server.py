@@ -31,6 +31,7 @@ _IDLE_SECONDS: Final = 75  # longer than most proxies keep a connection, so that
 _STOP_SECONDS: Final = 15
 _HEAD_MAX: Final = 32_768  # bytes of an address and all headers
 _HEADERS_MAX: Final = 100
+_WAITING_MAX: Final = 2 * _HEAD_MAX  # bytes of a head that the parser has not told of yet
 _ARRIVAL_SECONDS: Final = 30  # for a whole request, from its first byte on
 _CLOSE: Final = (b"connection", b"close")
 _NOTED: Final = frozenset({b"content-length", b"expect", b"transfer-encoding"})
@@ -71,9 +72,12 @@ class FastProtocol(HttpToolsProtocol):
         self._length: bytes | None = None  # of the body, as announced; None: not at all
         self._chunked = False
         self._in_head = False
-        self._counts = True  # whether `_head` is kept while a piece is read
-        self._head = 0  # bytes of the request's address and headers so far
-        self._unparsed = 0  # what came of them, whether the parser has told of it or not
+        # Of the piece being read: whether heads are counted as it is read, whether a request began
+        # in it, and whether it brought a part of a body.
+        self._counts = self._began = self._brought = False
+        self._told = 0  # bytes of address and headers that the parser has told of, where counted
+        self._waiting = 0  # bytes of which it has not: of a head, or of what is no body behind one
+        self._too_large = False  # for good: all that is left to do is to hang up
         self._arriving_since: float | None = None
         self._idle_since = self.loop.time()
 
@@ -88,25 +92,35 @@ class FastProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn's, for heads that have a bound."""
-        in_head = self._in_head
         # A head that begins and ends in a piece within the bound is within it, too.
-        self._counts = in_head or len(data) > _HEAD_MAX
+        self._counts = self._in_head or len(data) > _HEAD_MAX
+        self._began = self._brought = False
         super().data_received(data)
-        if self._in_head:
-            if in_head:  # all of it is head; the parser keeps a header until it ends
-                self._unparsed += len(data)
-                self._head = max(self._head, self._unparsed)
-            elif not self._counts:
-                told = sum(len(name) + len(value) for name, value in self.headers)
-                many = len(self.headers) > _HEADERS_MAX
-                self._head = _HEAD_MAX + 1 if many else len(self.url) + told
-        if self._head > _HEAD_MAX and not self.transport.is_closing():
+        if self._arriving_since is not None:
+            self._measure(len(data))
+        if self._too_large and not self.transport.is_closing():
             self._refuse_and_close(HeadersTooLarge())
+
+    def _measure(self, size: int) -> None:
+        """Bound what has come of a request that is not whole. The parser keeps a header until it
+        ends, so bytes that it tells nothing of count as well; also behind a chunked body."""
+        if self._in_head and self._began:
+            if not self._counts:
+                self._told = len(self.url) + sum(
+                    len(name) + len(value) for name, value in self.headers
+                )
+            self._waiting = self._told
+        elif self._began or self._brought:
+            self._waiting = 0
+        else:
+            self._waiting += size
+        if self._waiting > _WAITING_MAX or len(self.headers) > _HEADERS_MAX:
+            self._too_large = True
 
     def on_message_begin(self) -> None:
         """The scope is made once it is known who serves the request."""
-        self._in_head = True
-        self._head = self._unparsed = 0
+        self._in_head = self._began = True
+        self._told = 0
         self._arriving_since = self.loop.time()
         self.url = b""
         self.headers = []
@@ -116,20 +130,16 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the address."""
-        if self._counts:
-            self._head += len(url)
-            if self._head > _HEAD_MAX:
-                return
+        if self._counts and self._exceeds(len(url)):
+            return
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As uvicorn's, up to a bound; `data_received` hangs up on what lies beyond."""
-        if self._counts:
-            self._head += len(name) + len(value)
-            if len(self.headers) >= _HEADERS_MAX:
-                self._head = _HEAD_MAX + 1
-            if self._head > _HEAD_MAX:
-                return
+        if not self._in_head:
+            return  # behind a chunked body: of no use to anybody here
+        if self._counts and self._exceeds(len(name) + len(value)):
+            return
         name = name.lower()
         self.headers.append((name, value))
         if name in _NOTED:
@@ -140,12 +150,18 @@ class FastProtocol(HttpToolsProtocol):
             else:
                 self._chunked = True
 
+    def _exceeds(self, more: int) -> bool:
+        self._told += more
+        if self._told > _HEAD_MAX or len(self.headers) >= _HEADERS_MAX:
+            self._too_large = True
+        return self._too_large
+
     def on_headers_complete(self) -> None:
         """Decide which way the request goes."""
         self._in_head = False
         if len(self.headers) > _HEADERS_MAX:
-            self._head = _HEAD_MAX + 1
-        if self._head > _HEAD_MAX:
+            self._too_large = True
+        if self._too_large:
             return
         call = self._fast_call()
         if call is not None:
@@ -162,8 +178,9 @@ class FastProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body; its length was announced and is bounded. That of a GET means nothing
         (RFC 9110, 9.3.1)."""
-        if self._head > _HEAD_MAX:
+        if self._too_large:
             return
+        self._brought = True
         if self._call is None:
             super().on_body(body)
         elif self._call.takes_body:
@@ -171,7 +188,7 @@ class FastProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The whole request is here."""
-        if self._head > _HEAD_MAX:
+        if self._too_large:
             return
         self._arriving_since = None
         call = self._call
@@ -189,6 +206,8 @@ class FastProtocol(HttpToolsProtocol):
     def _fast_call(self) -> Call | None:
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
+            return None
+        if self.flow.write_paused:  # whoever does not read waits on the other way
             return None
         url = self.url
         if not url.isascii() or b"%" in url:
