@@ -26,10 +26,12 @@ from tests.ledger.writers import (
     running,
     smuggle,
     soon,
+    until,
 )
 from tests.servers import DatabaseUrls
 
 from tikiwallet.database.pool import connect
+from tikiwallet.ledger.term import RefusedToLead
 from tikiwallet.ledger.transactions import (
     Abandon,
     AnyCommand,
@@ -225,6 +227,31 @@ async def test_a_deadline_passes_while_the_outcome_is_not_known(
         assert learnt.result == Result.POSTED
         assert learnt.replayed == (moment == "after the commit")
         assert await balances(writer, [ALICE, BOB]) == [990, 10]
+
+
+async def test_why_it_refuses_to_lead_is_known_also_when_a_renewal_hangs(
+    writer: Writer, database_urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    term = writer.term
+    assert term is not None
+
+    async def refuse() -> None:
+        if term.commit_turn.locked():  # not before: a renewal is to be under way
+            raise RefusedToLead("no standby streams")
+
+    monkeypatch.setattr(term, "check_durability", refuse)
+    blocking = await connect(database_urls.superuser, None)
+    try:
+        async with blocking.transaction():
+            await blocking.execute("SELECT 1 FROM ledger.lease FOR UPDATE")
+            await until(term.commit_turn.locked)
+            paying = asyncio.create_task(writer.post(pay(ALICE, BOB, 1)))
+            await until(lambda: writer.failure is not None)
+            assert str(writer.failure) == "no standby streams"
+    finally:
+        await blocking.close()
+    assert (await soon(paying)).result == Result.POSTED
+    assert await balances(writer, [ALICE, BOB]) == [999, 1]
 
 
 async def test_the_server_ends_every_session(writer: Writer, database_urls: DatabaseUrls) -> None:
