@@ -524,6 +524,11 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
+def own_command() -> str:
+    """How whoever started this may start it again, by copy and paste."""
+    return sys.argv[0] if sys.argv[0].endswith("/tikiwallet") else "tikiwallet"
+
+
 def _welcome(settings: Settings, dsns: Dsns, say: Say) -> None:
     say(f"TikiWallet is at http://localhost:{settings.port}")
     say(f"  data       {settings.data_dir}")
@@ -532,7 +537,6 @@ def _welcome(settings: Settings, dsns: Dsns, say: Say) -> None:
     say(f"  API        http://localhost:{settings.port}/docs")
     if settings.sandbox:
         say(f"  messages   http://localhost:{settings.port}/dev/inbox?phone=%2B6591234567")
-    command = sys.argv[0] if sys.argv[0].endswith("/tikiwallet") else "tikiwallet"
-    say(f"  next       `{command} demo`: people to play with; or the walk in README.md")
+    say(f"  next       `{own_command()} demo`: people to play with; or the walk in README.md")
     say("  stop       Ctrl-C")
     sys.stdout.flush()

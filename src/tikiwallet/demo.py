@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tikiwallet.app import own_command
 from tikiwallet.config import Settings
 from tikiwallet.identity.keys import SERVER_KEY_FILE, KeyFileError, load_server_secret
 from tikiwallet.money import currency
@@ -130,7 +131,7 @@ def _tell(
     say(f"  by HTTP       {url}/docs; a token comes from")
     say(f"    curl {url}/v1/auth/login -H 'Content-Type: application/json' \\")
     say(f'      -d \'{{"phone": "{maya.phone}", "password": "{password}"}}\'')
-    say("  see it kept   tikiwallet audit verify")
+    say(f"  see it kept   {own_command()} audit verify")
 
 
 class _Stage:
