@@ -12,6 +12,7 @@ from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import Kind, Posting, Result, Transaction
+from tikiwallet.money import BY_NUMBER, Money
 
 _TAKEN_UP_US: Final = 15_000_000
 _EMPTY_US: Final = 3_600_000_000  # until a wallet with nothing in it is looked into again
@@ -34,6 +35,18 @@ _REFUSED: Final = """
     UPDATE offline.debt SET taking = 0, attempt = attempt + 1, next_check_at = $3
     WHERE id = $1 AND attempt = $2
 """
+# A contested payment that is not decided yet may become a debt.
+_OWED: Final = """
+    SELECT currency, sum(amount)::bigint AS amount FROM (
+        SELECT currency, amount - paid AS amount FROM offline.debt
+        WHERE debtor = $1 AND next_check_at IS NOT NULL
+        UNION ALL
+        SELECT currency, amount - paid_escrow - paid_wallet - paid_fund FROM offline.claim
+        WHERE payer = $1 AND payee <> $1 AND next_check_at IS NOT NULL
+            AND contested_at IS NOT NULL
+    ) AS owed
+    GROUP BY currency ORDER BY currency
+"""
 _log = logs.get(__name__)
 
 
@@ -52,6 +65,11 @@ class Debts:
         for row in rows:
             await self._collect(row)
         return len(rows) == limit
+
+    async def owed(self, person: int) -> list[Money]:
+        """What `person` owes others or the guarantee fund, by currency."""
+        rows = await self._database.fetch(_OWED, person)
+        return [Money(row["amount"], BY_NUMBER[row["currency"]]) for row in rows]
 
     async def _collect(self, row: Any) -> None:
         later = from_us(self._now() + _EMPTY_US)

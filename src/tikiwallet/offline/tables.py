@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tikiwallet.money import currency
+from tikiwallet.money import Money, currency
 
 
 def show_passes(console: Console, passes: Sequence[Mapping[str, Any]]) -> None:
@@ -85,9 +85,7 @@ def _table(*columns: str) -> Table:
 
 
 def _money(amount: int, code: str) -> str:
-    exponent = currency(code).exponent
-    whole, part = divmod(amount, 10**exponent)
-    return f"{code} {whole:,}" + (f".{part:0{exponent}d}" if exponent else "")
+    return Money(amount, currency(code)).written
 
 
 def _day(written: str) -> str:
