@@ -155,18 +155,24 @@ def _add_reports(offline: typer.Typer, run: Run) -> None:
 
 def _add_thaw(offline: typer.Typer, run: Run) -> None:
     @offline.command("thaw")
-    def thaw(device: Annotated[str, typer.Argument(help="Its id, d_….")]) -> None:
-        """Let a device that signed twice have passes again, after a person has decided.
+    def thaw(
+        who: Annotated[str, typer.Argument(help="A device, d_…, or all of a person's, p_….")],
+    ) -> None:
+        """Free a device that signed twice, after a person has decided.
 
-        The passes that it had stay revoked. Its owner is told.
+        While one is frozen, none of its owner's devices has new passes. The passes that it had stay
+        revoked. Its owner is told.
         """
 
         async def free(books: Books) -> None:
-            number = ids.read_id(DEVICE_PREFIX, device)
-            if number is None:
-                raise InvalidRequest(f"{device} is not a device's id")
-            await books.thawing.thaw(number)
-            _say(f"{device} may have passes again")
+            device, person = ids.read_id(DEVICE_PREFIX, who), ids.read_id("p", who)
+            if person is not None:
+                _say(f"{who}: thawed {await books.thawing.thaw_all(person)}")
+            elif device is not None:
+                left = await books.thawing.thaw(device)
+                _say(f"{who} is thawed; of its owner's devices {left} are still frozen")
+            else:
+                raise InvalidRequest(f"{who} is neither a device's id nor a person's")
 
         run(free)
 

@@ -1,5 +1,6 @@
 """Two messages that one key signed and never signs if its store is never set back: written down
-with their proof, the device frozen, its passes revoked.
+with their proof, the device frozen, its passes revoked. While a device is frozen, none of its
+person's gets a pass, nor is another one registered.
 
 They prove that a key signed twice. Whether that was fraud or a phone restored from a backup is for
 a person to decide.
@@ -7,7 +8,7 @@ a person to decide.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from tikiwallet import ids
@@ -34,9 +35,11 @@ _FREEZE = """
     WHERE id = ANY($1::bigint[]) AND frozen_at IS NULL RETURNING person, kind
 """
 _THAW = """
-    UPDATE offline.device SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL
-    RETURNING person, kind
+    UPDATE offline.device SET frozen_at = NULL
+    WHERE (id = $1 OR person = $2) AND frozen_at IS NOT NULL
+    RETURNING id, person, kind
 """
+_STOPPED = "SELECT count(*) FROM offline.device WHERE person = $1 AND frozen_at IS NOT NULL"
 # They are revoked: nobody takes them, and an open one would keep the device from having another.
 _END = """
     UPDATE offline.pass SET state = 'closed', next_check_at = claim_until
@@ -155,14 +158,29 @@ class Thawing:
         self._events = events
         self._now = now
 
-    async def thaw(self, device: int) -> None:
-        """The device may have passes again; those it had stay revoked, and end. Raises NotFound
-        when it is not frozen."""
+    async def thaw(self, device: int) -> int:
+        """Free one device; how many others still stop its person, who has passes again once none
+        does. Those it had stay revoked, and end. Raises NotFound when it is not frozen."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(_THAW, device)
-            if row is None:
+            thawed = await self._thaw(connection, device, None)
+            if not thawed:
                 raise NotFound(f"No device {ids.write_id(DEVICE_PREFIX, device)} is frozen")
-            await connection.execute(_END, device)
+            return int(await connection.fetchval(_STOPPED, thawed[0]["person"]))
+
+    async def thaw_all(self, person: int) -> int:
+        """Free all devices of a person; how many. Raises NotFound when none is frozen."""
+        async with self._database.transaction() as connection:
+            thawed = await self._thaw(connection, None, person)
+        if not thawed:
+            raise NotFound(f"No device of {ids.write_id('p', person)} is frozen")
+        return len(thawed)
+
+    async def _thaw(
+        self, connection: AnyConnection, device: int | None, person: int | None
+    ) -> Sequence[Any]:
+        thawed = await connection.fetch(_THAW, device, person)
+        for row in thawed:
+            await connection.execute(_END, row["id"])
             await self._events.record(
                 connection,
                 row["person"],
@@ -170,6 +188,7 @@ class Thawing:
                 at_us=self._now(),
                 what=row["kind"],
             )
+        return thawed
 
 
 async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:
