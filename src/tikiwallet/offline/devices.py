@@ -33,6 +33,8 @@ RETURNING *
 _STOPPED: Final = """
 SELECT EXISTS (SELECT FROM offline.device WHERE person = $1 AND frozen_at IS NOT NULL)
 """
+# Counted one after the other: an INSERT does not see what another one is about to add.
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('offline devices', $1))"
 _REVOKE: Final = """
 UPDATE offline.device SET revoked_at = $3, reason = $4
 WHERE id = $1 AND person = $2 AND revoked_at IS NULL RETURNING *
@@ -100,6 +102,7 @@ class Devices:
         if await self.is_stopped(person):
             raise DeviceFrozen
         async with self._database.transaction() as connection:
+            await connection.execute(_TURN, person)
             row = await connection.fetchrow(
                 _ADD,
                 id,
