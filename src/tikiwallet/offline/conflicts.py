@@ -28,8 +28,11 @@ _NUMBER = "SELECT nextval('offline.conflict_number')"
 _RECORD = """
     INSERT INTO offline.conflict
         (id, kind, pass, device, person, first_hash, second_hash, messages_sealed, found_at, keys)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+    WHERE (SELECT count(*) FROM offline.conflict WHERE pass = $3) < $11
+    ON CONFLICT DO NOTHING RETURNING id
 """
+PROOFS_MAX: Final = 20  # of one pass; more prove nothing new
 _FREEZE = """
     UPDATE offline.device SET frozen_at = $2
     WHERE id = ANY($1::bigint[]) AND frozen_at IS NULL RETURNING person, kind
@@ -95,7 +98,8 @@ class Conflicts:
     async def record(self, connection: AnyConnection, found: Sequence[Found], now: int) -> None:
         """Write `found` down, freeze the devices, tell their people and revoke their passes, in the
         caller's database transaction, which holds the passes locked and has the claims written.
-        What was written down before freezes nothing again: a person may have decided."""
+        What was written down before freezes nothing again: a person may have decided; nor does
+        what comes after `PROOFS_MAX` of a pass, which is not written down."""
         if not found:
             return
         at = from_us(now)
@@ -117,6 +121,7 @@ class Conflicts:
                 seal_proof(self._sealing, number, messages),
                 at,
                 keys,
+                PROOFS_MAX,
             )
             if written is not None:
                 devices.add(owner.device)
