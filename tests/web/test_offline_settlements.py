@@ -242,7 +242,7 @@ async def test_operators_see_a_fork_and_prove_it(web: Web) -> None:
     )
     [exposed] = (await asked("exposure"))["passes"]
     assert (exposed["outstanding"], exposed["forked"]) == (2_100, 2_100)
-    assert (await asked("fund"))["items"] == []
+    assert (await asked("fund"))["items"] == (await asked("debts"))["items"] == []
     document = await asked(f"conflicts/{conflict['id']}/evidence")
     keys = (await web.http.get("/v1/offline/keys")).json()
     assert raw(keys["root"]).hex() == document["root"]

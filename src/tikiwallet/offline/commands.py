@@ -15,6 +15,7 @@ from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import currency as currency_of
 from tikiwallet.offline import tables
 from tikiwallet.offline.conflicts import Thawing
+from tikiwallet.offline.debts import Debts
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.fund import Fund
@@ -34,6 +35,7 @@ class Books:
     reports: Reports
     fund: Fund
     thawing: Thawing
+    debts: Debts
 
 
 Run = Callable[[Callable[[Books], Awaitable[None]]], None]
@@ -43,6 +45,7 @@ def add_operator_commands(offline: typer.Typer, run: Run) -> None:
     """Add the commands to `tikiwallet admin offline`; `run` gives them open books."""
     _add_reports(offline, run)
     _add_thaw(offline, run)
+    _add_debts(offline, run)
     _add_fund(offline, run)
 
 
@@ -175,6 +178,27 @@ def _add_thaw(offline: typer.Typer, run: Run) -> None:
                 raise InvalidRequest(f"{who} is neither a device's id nor a person's")
 
         run(free)
+
+
+def _add_debts(offline: typer.Typer, run: Run) -> None:
+    @offline.command("debts")
+    def debts(limit: _Limit = 100, json_: _Json = False) -> None:
+        """Show who owes what to whom after conflicts, and what nobody collects any more."""
+
+        async def show(books: Books) -> None:
+            _show(await books.reports.debts(limit), tables.show_debts, json_=json_)
+
+        run(show)
+
+    @offline.command("write-off")
+    def write_off(debt: Annotated[int, typer.Argument(help="Its number in `debts`.")]) -> None:
+        """Collect the rest of a debt no more; it keeps nobody from closing their account."""
+
+        async def write(books: Books) -> None:
+            await books.debts.write_off(debt)
+            _say(f"debt {debt} is written off")
+
+        run(write)
 
 
 def _add_fund(offline: typer.Typer, run: Run) -> None:

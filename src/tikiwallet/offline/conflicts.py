@@ -58,12 +58,14 @@ _OWE = """
     INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
         amount, since, next_check_at)
     SELECT $1, claim.payee, claim.payer, claim.payee_account, payer.wallet, claim.currency,
-        $2 + coalesce(uncovered.amount, 0), $3, $3
+        $2 + coalesce(uncovered.owed, 0), $3, $3
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
-    LEFT JOIN offline.debt AS uncovered
-        ON uncovered.pay_hash = claim.pay_hash AND uncovered.creditor = claim.payee
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN ended IS NULL THEN amount ELSE paid END AS owed FROM offline.debt
+        WHERE debt.pay_hash = claim.pay_hash AND creditor = claim.payee
+    ) AS uncovered ON true
     WHERE claim.pay_hash = $1 AND claim.payer <> claim.payee
-        AND $2 + coalesce(uncovered.amount, 0) > 0
+        AND $2 + coalesce(uncovered.owed, 0) > 0
     ON CONFLICT DO NOTHING
 """
 
