@@ -155,9 +155,11 @@ class Desk:
     def _is_crowded(self, payer: Book, payee: Book, payment: Payment, *, claimed: bool) -> bool:
         """Whether this would be one too many of its pass."""
         terms = payer.known.terms
+        most = terms.payments + _SPARE
+        if len(payer.standing.known) < most:
+            return False
         wanted = claimed and broken_rule(terms, payment, self.now // SECOND) is None
-        known = payer.claimed[payee.known.person] if wanted else len(payer.standing.known)
-        return known >= terms.payments + _SPARE
+        return not wanted or payer.claimed[payee.known.person] >= most
 
     def _receipt(self, claim: Claim, reading: PaymentRead) -> None:
         """Keep the RECEIPT of a claim, the first time that there is one; after a VOID of its
