@@ -32,6 +32,13 @@ class Money(NamedTuple):
     amount: int
     currency: Currency
 
+    @property
+    def written(self) -> str:
+        """For people who read English: `SGD 1,234.50`."""
+        exponent = self.currency.exponent
+        whole, part = divmod(self.amount, 10**exponent)
+        return f"{self.currency.code} {whole:,}" + (f".{part:0{exponent}d}" if exponent else "")
+
 
 # Code, number, exponent, the minor units that S$100 buys (two digits, late 2025), name. The worth
 # only places limits, so it is rough and does not follow the market; nothing is converted by it.

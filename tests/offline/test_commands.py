@@ -31,7 +31,7 @@ async def told(world: World, *arguments: str) -> str:
     def run(work: Callable[[Books], Awaitable[None]]) -> None:
         async def carry_out() -> None:
             thawing = Thawing(world.stack.database, world.events)
-            await work(Books(world.reports, world.fund, thawing))
+            await work(Books(world.reports, world.fund, thawing, world.debts))
 
         asyncio.run_coroutine_threadsafe(carry_out(), loop).result()
 
@@ -80,6 +80,16 @@ async def test_a_fork_from_filling_the_fund_to_the_proof(world: World, tmp_path:
     [frozen] = json.loads(await told(world, "passes", "--person", person, "--frozen", "--json"))
     assert (frozen["settled"], frozen["revoked"]) == (1_000, "signed_twice")
     assert "signed_twice frozen" in await told(world, "passes", "--state", "open")
+
+    owed = json.loads(await told(world, "debts", "--json"))
+    assert [(one["creditor"], one["amount"], one["state"]) for one in owed] == [
+        (ids.write_id("p", shops[1].person), 300, "open"),
+        (None, 300, "open"),
+    ]
+    assert "written off" in await told(world, "write-off", str(owed[0]["id"]))
+    shown = await told(world, "debts")
+    assert "written_off" in shown
+    assert "the fund" in shown
 
     await told(world, "thaw", frozen["device"])
     assert world.events.kinds == ["offline_device_frozen", "offline_device_thawed"]

@@ -1,6 +1,7 @@
 """Devices: registered, named, revoked, and what the others of their owner are told."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.identity.authenticator import Authenticator
@@ -59,6 +60,21 @@ async def test_there_are_not_too_many(bank: Bank) -> None:
     await bank.offline.devices.revoke(bank.ana, phones[0].device.id, Reason.REPLACED)
     await bank.handset()
     assert len(await bank.offline.devices.of_person(bank.ana)) == DEVICES_MAX + 1
+
+
+async def test_nor_when_they_come_at_once(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(DEVICES_MAX - 1):
+        await bank.handset()
+    record = bank.identity.events.record
+
+    async def slowly(*arguments: Any, **facts: Any) -> int:
+        await asyncio.sleep(0.2)  # each would be added before the other commits
+        return await record(*arguments, **facts)
+
+    monkeypatch.setattr(bank.identity.events, "record", slowly)
+    made = await asyncio.gather(bank.handset(), bank.handset(), return_exceptions=True)
+    assert sum(isinstance(one, DevicesFull) for one in made) == 1
+    assert len(await bank.offline.devices.of_person(bank.ana)) == DEVICES_MAX
 
 
 async def test_names_are_sealed_and_ones_own(bank: Bank) -> None:

@@ -337,18 +337,6 @@ async def test_what_does_not_hold_together_is_not_recorded(world: World) -> None
     assert told(await settle(world, shop, item(invite, pay))) == [("credited", 10, None)]
 
 
-async def test_a_key_that_signs_without_end_fills_no_table(world: World) -> None:
-    payer, shop = await world.phone(payments=1), await world.phone(0)
-    invites = [shop.invite(10 + n) for n in range(110)]
-    items = [item(invite, payer.clone().pay(invite)) for invite in invites]
-    for start in (0, 55):
-        await settle(world, payer, *items[start : start + 55])
-    assert await world.stack.database.fetchval("SELECT count(*) FROM offline.claim") == 101
-    [over] = await settle(world, payer, items[-1])
-    assert (over.state, over.why) == ("refused", "pass_crowded")
-    assert told(await settle(world, shop, items[-1])) == [("credited", 119, None)]
-
-
 async def test_a_voided_request_is_never_paid(world: World) -> None:
     payer, shop = await world.phone(), await world.phone(0)
     invite = shop.invite(100)

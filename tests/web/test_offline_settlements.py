@@ -219,6 +219,9 @@ async def test_operators_see_a_fork_and_prove_it(web: Web) -> None:
         [answer] = await shop.settle(brought(invite, payer.pay(invite)))
         assert answer["state"] == "credited"
     assert {one["state"] for one in (await ana.history())["items"]} == {"conflict"}
+    another = {"name": "Another", "kind": "phone", "protection": "pin"}
+    refused = await ana.caller.call("POST", "/v1/offline/devices", another)
+    assert (refused.status_code, refused.json()["code"]) == (409, "offline_device_frozen")
 
     token = await web.parts.identity.service_tokens.issue_service_token(
         "ops", {"offline:read"}, timedelta(days=1)
@@ -242,7 +245,7 @@ async def test_operators_see_a_fork_and_prove_it(web: Web) -> None:
     )
     [exposed] = (await asked("exposure"))["passes"]
     assert (exposed["outstanding"], exposed["forked"]) == (2_100, 2_100)
-    assert (await asked("fund"))["items"] == []
+    assert (await asked("fund"))["items"] == (await asked("debts"))["items"] == []
     document = await asked(f"conflicts/{conflict['id']}/evidence")
     keys = (await web.http.get("/v1/offline/keys")).json()
     assert raw(keys["root"]).hex() == document["root"]

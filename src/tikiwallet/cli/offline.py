@@ -19,6 +19,7 @@ from tikiwallet.ledger.link import LedgerLink
 from tikiwallet.money import currency as currency_of
 from tikiwallet.offline.commands import Books, add_operator_commands
 from tikiwallet.offline.conflicts import Thawing
+from tikiwallet.offline.debts import Debts
 from tikiwallet.offline.fund import Fund
 from tikiwallet.offline.issuer import Issuer, add_issuer_key
 from tikiwallet.offline.limits import LimitTable, PassLimits
@@ -110,7 +111,8 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
             personal = Personal.load(settings.keys_dir)
             reports = Reports(database, link, personal.sealing, lambda: issuer.root)
             thawing = Thawing(database, SecurityEvents(personal))
-            await work(Books(reports, Fund(database, link, Chart(link)), thawing))
+            fund, debts = Fund(database, link, Chart(link)), Debts(database, link)
+            await work(Books(reports, fund, thawing, debts))
         finally:
             await link.stop()
 

@@ -108,7 +108,7 @@ class Admission:
         device = await self._devices.get(request.person, request.device)
         if device.revoked_at is not None:
             raise DeviceRevoked
-        if device.frozen_at is not None:
+        if await self._devices.is_stopped(request.person):
             raise DeviceFrozen
         _check_key(request, device)
         limits = await self._limits.of(request.money.currency, device.tier)

@@ -15,6 +15,7 @@ from tikiwallet.errors import InvalidRequest
 from tikiwallet.money import currency as currency_of
 from tikiwallet.offline import tables
 from tikiwallet.offline.conflicts import Thawing
+from tikiwallet.offline.debts import Debts
 from tikiwallet.offline.deciding import Scope
 from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.fund import Fund
@@ -34,6 +35,7 @@ class Books:
     reports: Reports
     fund: Fund
     thawing: Thawing
+    debts: Debts
 
 
 Run = Callable[[Callable[[Books], Awaitable[None]]], None]
@@ -43,6 +45,7 @@ def add_operator_commands(offline: typer.Typer, run: Run) -> None:
     """Add the commands to `tikiwallet admin offline`; `run` gives them open books."""
     _add_reports(offline, run)
     _add_thaw(offline, run)
+    _add_debts(offline, run)
     _add_fund(offline, run)
 
 
@@ -155,20 +158,47 @@ def _add_reports(offline: typer.Typer, run: Run) -> None:
 
 def _add_thaw(offline: typer.Typer, run: Run) -> None:
     @offline.command("thaw")
-    def thaw(device: Annotated[str, typer.Argument(help="Its id, d_….")]) -> None:
-        """Let a device that signed twice have passes again, after a person has decided.
+    def thaw(
+        who: Annotated[str, typer.Argument(help="A device, d_…, or all of a person's, p_….")],
+    ) -> None:
+        """Free a device that signed twice, after a person has decided.
 
-        The passes that it had stay revoked. Its owner is told.
+        While one is frozen, none of its owner's devices has new passes. The passes that it had stay
+        revoked. Its owner is told.
         """
 
         async def free(books: Books) -> None:
-            number = ids.read_id(DEVICE_PREFIX, device)
-            if number is None:
-                raise InvalidRequest(f"{device} is not a device's id")
-            await books.thawing.thaw(number)
-            _say(f"{device} may have passes again")
+            device, person = ids.read_id(DEVICE_PREFIX, who), ids.read_id("p", who)
+            if person is not None:
+                _say(f"{who}: thawed {await books.thawing.thaw_all(person)}")
+            elif device is not None:
+                left = await books.thawing.thaw(device)
+                _say(f"{who} is thawed; of its owner's devices {left} are still frozen")
+            else:
+                raise InvalidRequest(f"{who} is neither a device's id nor a person's")
 
         run(free)
+
+
+def _add_debts(offline: typer.Typer, run: Run) -> None:
+    @offline.command("debts")
+    def debts(limit: _Limit = 100, json_: _Json = False) -> None:
+        """Show who owes what to whom after conflicts, and what nobody collects any more."""
+
+        async def show(books: Books) -> None:
+            _show(await books.reports.debts(limit), tables.show_debts, json_=json_)
+
+        run(show)
+
+    @offline.command("write-off")
+    def write_off(debt: Annotated[int, typer.Argument(help="Its number in `debts`.")]) -> None:
+        """Collect the rest of a debt no more; it keeps nobody from closing their account."""
+
+        async def write(books: Books) -> None:
+            await books.debts.write_off(debt)
+            _say(f"debt {debt} is written off")
+
+        run(write)
 
 
 def _add_fund(offline: typer.Typer, run: Run) -> None:

@@ -1,5 +1,6 @@
 """Two messages that one key signed and never signs if its store is never set back: written down
-with their proof, the device frozen, its passes revoked.
+with their proof, the device frozen, its passes revoked. While a device is frozen, none of its
+person's gets a pass, nor is another one registered.
 
 They prove that a key signed twice. Whether that was fraud or a phone restored from a backup is for
 a person to decide.
@@ -7,7 +8,7 @@ a person to decide.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from tikiwallet import ids
@@ -27,16 +28,21 @@ _NUMBER = "SELECT nextval('offline.conflict_number')"
 _RECORD = """
     INSERT INTO offline.conflict
         (id, kind, pass, device, person, first_hash, second_hash, messages_sealed, found_at, keys)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+    WHERE (SELECT count(*) FROM offline.conflict WHERE pass = $3) < $11
+    ON CONFLICT DO NOTHING RETURNING id
 """
+PROOFS_MAX: Final = 20  # of one pass; more prove nothing new
 _FREEZE = """
     UPDATE offline.device SET frozen_at = $2
     WHERE id = ANY($1::bigint[]) AND frozen_at IS NULL RETURNING person, kind
 """
 _THAW = """
-    UPDATE offline.device SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL
-    RETURNING person, kind
+    UPDATE offline.device SET frozen_at = NULL
+    WHERE (id = $1 OR person = $2) AND frozen_at IS NOT NULL
+    RETURNING id, person, kind
 """
+_STOPPED = "SELECT count(*) FROM offline.device WHERE person = $1 AND frozen_at IS NOT NULL"
 # They are revoked: nobody takes them, and an open one would keep the device from having another.
 _END = """
     UPDATE offline.pass SET state = 'closed', next_check_at = claim_until
@@ -52,12 +58,14 @@ _OWE = """
     INSERT INTO offline.debt (pay_hash, debtor, creditor, debtor_wallet, creditor_account, currency,
         amount, since, next_check_at)
     SELECT $1, claim.payee, claim.payer, claim.payee_account, payer.wallet, claim.currency,
-        $2 + coalesce(uncovered.amount, 0), $3, $3
+        $2 + coalesce(uncovered.owed, 0), $3, $3
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
-    LEFT JOIN offline.debt AS uncovered
-        ON uncovered.pay_hash = claim.pay_hash AND uncovered.creditor = claim.payee
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN ended IS NULL THEN amount ELSE paid END AS owed FROM offline.debt
+        WHERE debt.pay_hash = claim.pay_hash AND creditor = claim.payee
+    ) AS uncovered ON true
     WHERE claim.pay_hash = $1 AND claim.payer <> claim.payee
-        AND $2 + coalesce(uncovered.amount, 0) > 0
+        AND $2 + coalesce(uncovered.owed, 0) > 0
     ON CONFLICT DO NOTHING
 """
 
@@ -92,7 +100,8 @@ class Conflicts:
     async def record(self, connection: AnyConnection, found: Sequence[Found], now: int) -> None:
         """Write `found` down, freeze the devices, tell their people and revoke their passes, in the
         caller's database transaction, which holds the passes locked and has the claims written.
-        What was written down before freezes nothing again: a person may have decided."""
+        What was written down before freezes nothing again: a person may have decided; nor does
+        what comes after `PROOFS_MAX` of a pass, which is not written down."""
         if not found:
             return
         at = from_us(now)
@@ -114,6 +123,7 @@ class Conflicts:
                 seal_proof(self._sealing, number, messages),
                 at,
                 keys,
+                PROOFS_MAX,
             )
             if written is not None:
                 devices.add(owner.device)
@@ -155,14 +165,29 @@ class Thawing:
         self._events = events
         self._now = now
 
-    async def thaw(self, device: int) -> None:
-        """The device may have passes again; those it had stay revoked, and end. Raises NotFound
-        when it is not frozen."""
+    async def thaw(self, device: int) -> int:
+        """Free one device; how many others still stop its person, who has passes again once none
+        does. Those it had stay revoked, and end. Raises NotFound when it is not frozen."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(_THAW, device)
-            if row is None:
+            thawed = await self._thaw(connection, device, None)
+            if not thawed:
                 raise NotFound(f"No device {ids.write_id(DEVICE_PREFIX, device)} is frozen")
-            await connection.execute(_END, device)
+            return int(await connection.fetchval(_STOPPED, thawed[0]["person"]))
+
+    async def thaw_all(self, person: int) -> int:
+        """Free all devices of a person; how many. Raises NotFound when none is frozen."""
+        async with self._database.transaction() as connection:
+            thawed = await self._thaw(connection, None, person)
+        if not thawed:
+            raise NotFound(f"No device of {ids.write_id('p', person)} is frozen")
+        return len(thawed)
+
+    async def _thaw(
+        self, connection: AnyConnection, device: int | None, person: int | None
+    ) -> Sequence[Any]:
+        thawed = await connection.fetch(_THAW, device, person)
+        for row in thawed:
+            await connection.execute(_END, row["id"])
             await self._events.record(
                 connection,
                 row["person"],
@@ -170,6 +195,7 @@ class Thawing:
                 at_us=self._now(),
                 what=row["kind"],
             )
+        return thawed
 
 
 async def owe_back(connection: AnyConnection, owed: Sequence[Owed], now: int) -> None:

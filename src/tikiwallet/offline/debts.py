@@ -1,30 +1,45 @@
 """What somebody owes after a conflict is taken out of their wallet when there is something in it.
 
 A row is the intent: `taking` is committed, the ledger posts it under the id of `attempt`, then it
-is `paid`. Whoever finds it in between goes on.
+is `paid`. Whoever finds it in between goes on. Once one of the two wallets is closed, which it
+stays, or an operator has written the rest off, the debt has `ended`.
 """
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any, Final
 
 from tikiwallet import ids, logs
 from tikiwallet.clock import from_us, now_us
 from tikiwallet.database.pool import Database
+from tikiwallet.errors import NotFound, Unavailable
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Kind, Posting, Result, Transaction
+from tikiwallet.ledger.transactions import Flag, Kind, Posting, Result, State, Transaction
+from tikiwallet.money import BY_NUMBER, Money
 
 _TAKEN_UP_US: Final = 15_000_000
 _EMPTY_US: Final = 3_600_000_000  # until a wallet with nothing in it is looked into again
+# What a payee owes back is known once nothing of it is being posted.
 _DUE: Final = """
     UPDATE offline.debt SET next_check_at = $2 WHERE id IN (
-        SELECT id FROM offline.debt WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $3
-        FOR UPDATE SKIP LOCKED
+        SELECT id FROM offline.debt WHERE next_check_at <= $1 AND NOT EXISTS (
+            SELECT FROM offline.claim WHERE claim.pay_hash = debt.pay_hash
+                AND claim.payer = debt.creditor AND claim.state = 'posting'
+        )
+        ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ) RETURNING *
 """
 _INTEND: Final = """
-    UPDATE offline.debt SET taking = $3 WHERE id = $1 AND attempt = $2 AND taking = 0 RETURNING *
+    UPDATE offline.debt SET taking = $3
+    WHERE id = $1 AND attempt = $2 AND taking = 0 AND next_check_at IS NOT NULL RETURNING *
 """
-_WAIT: Final = "UPDATE offline.debt SET next_check_at = $2 WHERE id = $1 AND paid < amount"
+_WAIT: Final = (
+    "UPDATE offline.debt SET next_check_at = $2 WHERE id = $1 AND next_check_at IS NOT NULL"
+)
+_END: Final = """
+    UPDATE offline.debt SET ended = $2, next_check_at = NULL
+    WHERE id = $1 AND taking = 0 AND next_check_at IS NOT NULL RETURNING id
+"""
 _PAID: Final = """
     UPDATE offline.debt SET paid = paid + taking, taking = 0, attempt = attempt + 1,
         next_check_at = CASE WHEN paid + taking < amount THEN $3::timestamptz END
@@ -34,7 +49,28 @@ _REFUSED: Final = """
     UPDATE offline.debt SET taking = 0, attempt = attempt + 1, next_check_at = $3
     WHERE id = $1 AND attempt = $2
 """
+# A contested payment that is not decided yet may become a debt.
+_OWED: Final = """
+    SELECT currency, sum(amount)::bigint AS amount FROM (
+        SELECT currency, amount - paid AS amount FROM offline.debt
+        WHERE debtor = $1 AND next_check_at IS NOT NULL
+        UNION ALL
+        SELECT currency, amount - paid_escrow - paid_wallet - paid_fund FROM offline.claim
+        WHERE payer = $1 AND payee <> $1 AND next_check_at IS NOT NULL
+            AND contested_at IS NOT NULL
+    ) AS owed
+    GROUP BY currency ORDER BY currency
+"""
+_IS_OPEN: Final = "SELECT next_check_at IS NOT NULL FROM offline.debt WHERE id = $1"
 _log = logs.get(__name__)
+
+
+class Ended(StrEnum):
+    """Why what is left of a debt is not collected."""
+
+    DEBTOR_CLOSED = "debtor_closed"
+    CREDITOR_CLOSED = "creditor_closed"
+    WRITTEN_OFF = "written_off"
 
 
 class Debts:
@@ -53,10 +89,32 @@ class Debts:
             await self._collect(row)
         return len(rows) == limit
 
+    async def owed(self, person: int) -> list[Money]:
+        """What `person` owes others or the guarantee fund, by currency."""
+        rows = await self._database.fetch(_OWED, person)
+        return [Money(row["amount"], BY_NUMBER[row["currency"]]) for row in rows]
+
+    async def write_off(self, id: int) -> None:
+        """Collect the rest of a debt no more. Raises NotFound when it is not open; Unavailable
+        while some of it is being collected."""
+        if await self._database.fetchval(_END, id, Ended.WRITTEN_OFF.value) is not None:
+            return
+        if await self._database.fetchval(_IS_OPEN, id):
+            raise Unavailable("Some of it is being collected; try again in a minute")
+        raise NotFound(f"There is no open debt {id}")
+
     async def _collect(self, row: Any) -> None:
         later = from_us(self._now() + _EMPTY_US)
         if not row["taking"]:
-            taking = min(await self._available(row["debtor_wallet"]), row["amount"] - row["paid"])
+            debtor, creditor = await self._ledger.states(
+                [row["debtor_wallet"], row["creditor_account"]]
+            )
+            if (ended := _ended(debtor, creditor)) is not None:
+                _log.warning("a debt is not collected any more", id=row["id"], why=ended.value)
+                await self._database.execute(_END, row["id"], ended.value)
+                return
+            available = 0 if debtor is None else debtor.takeable
+            taking = min(available, row["amount"] - row["paid"])
             if taking <= 0:
                 await self._database.execute(_WAIT, row["id"], later)
                 return
@@ -73,9 +131,13 @@ class Debts:
                 _log.warning("a debt was not collected", result=Result(refused).name.lower())
                 await self._database.execute(_REFUSED, row["id"], row["attempt"], later)
 
-    async def _available(self, wallet: int) -> int:
-        [state] = await self._ledger.states([wallet])
-        return 0 if state is None else state.takeable
+
+def _ended(debtor: State | None, creditor: State | None) -> Ended | None:
+    if debtor is not None and debtor.flags & Flag.CLOSED:
+        return Ended.DEBTOR_CLOSED
+    if creditor is not None and creditor.flags & Flag.CLOSED:
+        return Ended.CREDITOR_CLOSED
+    return None
 
 
 def _command(row: Any) -> Transaction:

@@ -192,10 +192,6 @@ class Standing:
         """What is left of the escrow."""
         return self.terms.amount - self.settled
 
-    def is_crowded(self, spare: int) -> bool:
-        """Whether more is known than the pass allows payments, and `spare`."""
-        return len(self.known) >= self.terms.payments + spare
-
     def conflict_of(self, signed: Signed) -> tuple[Contradiction, bytes] | None:
         """How a payment contradicts what is known, and the hash of the first that it does."""
         if self.closing is not None and denies(self.closing, signed):

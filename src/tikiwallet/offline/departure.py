@@ -1,26 +1,41 @@
 """What closing an account must know of offline money."""
 
+from tikiwallet.offline.debts import Debts
 from tikiwallet.offline.devices import Devices
 from tikiwallet.offline.passes import Passes
 from tikiwallet.wallets.refusals import BalanceNotZero
 
 
-class Departure:
-    """Holds back who has money in passes, and ends the devices of who leaves."""
+class DebtOpen(BalanceNotZero):
+    """`owed` says how much, in words."""
 
-    def __init__(self, passes: Passes, devices: Devices) -> None:
+    code = "debt_open"
+    title = "You owe money for offline payments; the account stays open until it is paid"
+
+
+class Departure:
+    """Holds back who has money in passes or debts, and ends the devices of who leaves."""
+
+    def __init__(self, passes: Passes, devices: Devices, debts: Debts) -> None:
         self._passes = passes
         self._devices = devices
+        self._debts = debts
 
     async def check(self, person: int) -> None:
         """Raises BalanceNotZero while a pass with money is not over: what was paid with it may
-        still be claimed, and the rest returns to a wallet."""
+        still be claimed, and the rest returns to a wallet. Raises DebtOpen."""
         holding = await self._passes.holding(person)
         if holding:
             until = max(record.claim_until for record in holding)
             raise BalanceNotZero(
                 f"Money is in an offline pass; what is left of it returns by {until:%Y-%m-%d}",
                 returns_at=until,
+            )
+        if owed := ", ".join([money.written for money in await self._debts.owed(person)]):
+            raise DebtOpen(
+                f"You owe {owed} for offline payments. It is taken from your wallet as money comes"
+                " in; after that you can close the account",
+                owed=owed,
             )
 
     async def end(self, person: int) -> None:

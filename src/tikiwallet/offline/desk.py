@@ -2,6 +2,7 @@
 judged in the order brought, and what changes comes out. No I/O.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -11,6 +12,7 @@ from tikiwallet.offline.claims import CloseRead, KnownPass, PaymentRead, VoidRea
 from tikiwallet.offline.deciding import (
     Closing,
     Contradiction,
+    Payment,
     Reason,
     Signed,
     Standing,
@@ -23,7 +25,8 @@ from tikiwallet.offline.wire.messages import Void
 
 RequestKey: TypeAlias = tuple[bytes, bytes]  # the payee's pass and the request's id
 # Known payments of a pass beyond those that it may make, so that a key that signs without end does
-# not fill the table, nor slow others down; what a payee claims within the rules is always taken.
+# not fill the table, nor slow others down. As many of what one payee claims within the rules are
+# taken: an accomplice adds no more, and keeps no other payee out.
 _SPARE: Final = 100
 PAID: Final = frozenset({State.POSTING, State.OPEN, State.CREDITED, State.PARTIAL})
 
@@ -74,11 +77,13 @@ class Owed(NamedTuple):
 
 @dataclass(slots=True)
 class Book:
-    """What is known of one locked pass, with its CLOSE if there is one."""
+    """What is known of one locked pass, with its CLOSE if there is one; `claimed` counts what each
+    person has claimed of it."""
 
     known: KnownPass
     standing: Standing
     close: bytes | None
+    claimed: Counter[int] = field(default_factory=Counter)
     settled_before: int = 0
     closed_now: CloseRead | None = None
 
@@ -114,10 +119,12 @@ class Desk:
             return
         payment = reading.payment()
         seconds = self.now // SECOND
-        wanted = claimed and broken_rule(payer.known.terms, payment, seconds) is None
-        if before is None and not wanted and payer.standing.is_crowded(_SPARE):
+        if before is None and self._is_crowded(payer, payee, payment, claimed=claimed):
             self.crowded.add(reading.hash)
             return
+        self.crowded.discard(reading.hash)  # brought anew in one upload, now with its RECEIPT
+        if claimed:
+            payer.claimed[payee.known.person] += 1
         verdict = payer.standing.judge(
             payment,
             seconds,
@@ -144,6 +151,15 @@ class Desk:
             first = payer.close if kind is Contradiction.CLOSE else None
             self._found(kind, payer, other, reading.hash, (first or PayOf(other), reading.pay.raw))
         self._receipt(claim, reading)
+
+    def _is_crowded(self, payer: Book, payee: Book, payment: Payment, *, claimed: bool) -> bool:
+        """Whether this would be one too many of its pass."""
+        terms = payer.known.terms
+        most = terms.payments + _SPARE
+        if len(payer.standing.known) < most:
+            return False
+        wanted = claimed and broken_rule(terms, payment, self.now // SECOND) is None
+        return not wanted or payer.claimed[payee.known.person] >= most
 
     def _receipt(self, claim: Claim, reading: PaymentRead) -> None:
         """Keep the RECEIPT of a claim, the first time that there is one; after a VOID of its

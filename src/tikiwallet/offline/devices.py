@@ -29,6 +29,12 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $8
 WHERE (SELECT count(*) FROM offline.device WHERE person = $2 AND revoked_at IS NULL) < $9
 RETURNING *
 """
+# Revoked ones too: who signed twice is not freed by setting another device up.
+_STOPPED: Final = """
+SELECT EXISTS (SELECT FROM offline.device WHERE person = $1 AND frozen_at IS NOT NULL)
+"""
+# Counted one after the other: an INSERT does not see what another one is about to add.
+_TURN: Final = "SELECT pg_advisory_xact_lock(hashtextextended('offline devices', $1))"
 _REVOKE: Final = """
 UPDATE offline.device SET revoked_at = $3, reason = $4
 WHERE id = $1 AND person = $2 AND revoked_at IS NULL RETURNING *
@@ -50,7 +56,9 @@ class DeviceRevoked(Problem):
 
 class DeviceFrozen(Problem):
     code = "offline_device_frozen"
-    title = "Two payments of this device contradict each other; it gets no pass until that is clear"
+    title = (
+        "A device of yours signed twice; none gets offline money until somebody has looked at it"
+    )
 
 
 class HasPasskeys(Protocol):
@@ -81,7 +89,8 @@ class Devices:
 
     async def register(self, person: int, name: str, kind: Kind, protection: Protection) -> Device:
         """A new device of `person`. Its tier follows from what keeps its keys; a terminal gets the
-        pseudonym that payee-locked passes name. Raises InvalidRequest, NoPasskey, DevicesFull."""
+        pseudonym that payee-locked passes name. Raises InvalidRequest, NoPasskey, DevicesFull,
+        DeviceFrozen."""
         if protection not in _PROTECTIONS[kind]:
             fitting = " or ".join(_PROTECTIONS[kind])
             raise InvalidRequest(
@@ -90,7 +99,10 @@ class Devices:
         if protection is Protection.PASSKEY and not await self._passkeys.all(person):
             raise NoPasskey
         id = ids.new_id()
+        if await self.is_stopped(person):
+            raise DeviceFrozen
         async with self._database.transaction() as connection:
+            await connection.execute(_TURN, person)
             row = await connection.fetchrow(
                 _ADD,
                 id,
@@ -122,6 +134,10 @@ class Devices:
             "SELECT * FROM offline.device WHERE id = $1 AND person = $2", id, person
         )
         return self._device(row)
+
+    async def is_stopped(self, person: int) -> bool:
+        """Whether a device of `person` signed twice, and nobody has decided about it yet."""
+        return bool(await self._database.fetchval(_STOPPED, person))
 
     async def by_pseudonym(self, pseudonym: bytes) -> Device | None:
         """The device that takes passes locked to `pseudonym`, unless it was revoked."""

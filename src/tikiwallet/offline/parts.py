@@ -67,21 +67,22 @@ class Offline:
             personal=identity.personal,
             now=now,
         )
+        settling = Settling.build(
+            database,
+            ledger=ledger,
+            wallets=wallets,
+            issuer=issuer,
+            revocations=revocations,
+            sealing=identity.sealing,
+            events=identity.events,
+            now=now,
+        )
         return cls(
             issuer=issuer,
             devices=devices,
             passes=passes,
             limits=limits,
             revocations=revocations,
-            departure=Departure(passes, devices),
-            settling=Settling.build(
-                database,
-                ledger=ledger,
-                wallets=wallets,
-                issuer=issuer,
-                revocations=revocations,
-                sealing=identity.sealing,
-                events=identity.events,
-                now=now,
-            ),
+            departure=Departure(passes, devices, settling.debts),
+            settling=settling,
         )

@@ -47,7 +47,11 @@ TAKEN_UP: Final = timedelta(seconds=30)  # longer than a request works on its pa
 _BATCH: Final = 50
 
 _DEVICE: Final = """
-UPDATE offline.device SET last_sync_at = $2 WHERE id = $1 RETURNING revoked_at, frozen_at
+UPDATE offline.device SET last_sync_at = $2 WHERE id = $1
+RETURNING revoked_at, frozen_at IS NOT NULL OR EXISTS (
+    SELECT FROM offline.device AS other
+    WHERE other.person = device.person AND other.frozen_at IS NOT NULL
+) AS stopped
 """
 _EXPIRE_OF: Final = """
 UPDATE offline.pass SET state = 'expired', next_check_at = claim_until
@@ -232,7 +236,7 @@ class Passes:
             return self._record(known)
         if device is None or device["revoked_at"] is not None:
             raise DeviceRevoked
-        if device["frozen_at"] is not None:
+        if device["stopped"]:
             raise DeviceFrozen
         currency = money.currency.number
         await connection.execute(_EXPIRE_OF, request.device, currency, at)

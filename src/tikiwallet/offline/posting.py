@@ -22,6 +22,7 @@ from tikiwallet.wallets.chart import Purpose, house_account
 
 TAKEN_UP_US: Final = 15 * SECOND  # after which a crash is taken for one
 _PAYEE_SHUT_US: Final = 3_600 * SECOND  # until a wallet that takes no money is tried again
+_NOTHING: Final = "UPDATE 0"  # somebody else has written it down
 _ROUNDS: Final = 4  # escrow, wallet, fund, end
 _COLUMNS: Final = """
     claim.pay_hash, claim.state, attempt, payer_pass, payer, payee, claim.amount, claim.currency,
@@ -91,8 +92,15 @@ _OWE: Final = """
         amount, since, next_check_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
     ON CONFLICT (pay_hash, creditor) DO UPDATE SET
-        amount = excluded.amount, next_check_at = coalesce(debt.next_check_at, excluded.since)
+        amount = excluded.amount, ended = NULL,
+        next_check_at = coalesce(debt.next_check_at, excluded.since)
     WHERE excluded.amount > debt.amount
+"""
+# Its payee called it off, and owes back what was about to be paid.
+_NOT_OWED: Final = """
+    UPDATE offline.debt SET amount = amount - $3,
+        next_check_at = CASE WHEN amount - $3 > paid THEN next_check_at END
+    WHERE pay_hash = $1 AND debtor = $2 AND creditor IS NOT NULL
 """
 _log = logs.get(__name__)
 
@@ -232,11 +240,14 @@ class Posting:
         )
         async with self._database.transaction() as connection:
             if gone:
-                await connection.execute(_PAYEE_GONE, intent.pay_hash, intent.attempt)
+                written = await connection.execute(_PAYEE_GONE, intent.pay_hash, intent.attempt)
             else:
-                await connection.execute(
+                written = await connection.execute(
                     _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now)
                 )
+            if written != _NOTHING:
+                not_paid = intent.wallet + intent.fund + (intent.escrow if gone else 0)
+                await connection.execute(_NOT_OWED, intent.pay_hash, intent.payee, not_paid)
             await self._fund.give_back(connection, intent.pay_hash, intent.attempt)
 
     async def _is_closed(self, account: int) -> bool:

@@ -68,9 +68,17 @@ _USED: Final = """
     FROM offline.fund_use GROUP BY currency
 """
 _OWED: Final = """
-    SELECT currency, sum(amount - paid) FILTER (WHERE creditor IS NULL)::bigint AS to_fund,
-        sum(amount - paid) FILTER (WHERE creditor IS NOT NULL)::bigint AS to_people
+    SELECT currency,
+        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NULL)::bigint AS to_fund,
+        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NOT NULL)::bigint
+            AS to_people,
+        sum(amount - paid) FILTER (WHERE ended IS NOT NULL)::bigint AS not_collected
     FROM offline.debt WHERE paid < amount GROUP BY currency
+"""
+_DEBTS: Final = """
+    SELECT id, debtor, creditor, currency, amount, paid, since,
+        CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END AS state
+    FROM offline.debt ORDER BY id DESC LIMIT $1
 """
 _DAY_US: Final = 86_400_000_000
 
@@ -179,6 +187,22 @@ class Reports:
         messages = open_proof(self._sealing, conflict, row["messages_sealed"])
         return evidence.document(kind, self._root(), row["keys"], pass_, messages)
 
+    async def debts(self, limit: int = PAGE) -> list[dict[str, Any]]:
+        """Debts, newest first: open, paid, or why they are not collected any more."""
+        return [
+            {
+                "id": row["id"],
+                "debtor": ids.write_id("p", row["debtor"]),
+                "creditor": None if row["creditor"] is None else ids.write_id("p", row["creditor"]),
+                "currency": _code(row),
+                "amount": row["amount"],
+                "paid": row["paid"],
+                "state": row["state"],
+                "since": clock.write(row["since"]),
+            }
+            for row in await self._database.fetch(_DEBTS, limit)
+        ]
+
     async def fund(self) -> list[dict[str, Any]]:
         """The guarantee fund by currency: balance, caps, what was paid, what is owed."""
         now = self._now()
@@ -213,6 +237,7 @@ def _fund(
         "paid_in_30_days": paid.get("month", 0),
         "owed_to_fund": owes.get("to_fund") or 0,
         "owed_to_people": owes.get("to_people") or 0,
+        "not_collected": owes.get("not_collected") or 0,
         "caps": {scope.value: caps[scope] for scope in Scope},
     }
 

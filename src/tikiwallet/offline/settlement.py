@@ -44,7 +44,8 @@ _LOCK: Final = """
     WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _SIGNED: Final = """
-    SELECT payer_pass, pay_hash, previous, sequence, amount, cumulative
+    SELECT payer_pass, pay_hash, previous, sequence, amount, cumulative,
+        CASE WHEN claimed_at IS NOT NULL THEN payee END AS claimant
     FROM offline.claim WHERE payer_pass = ANY($1::uuid[])
 """
 _COLUMNS: Final = """
@@ -274,7 +275,10 @@ async def _open_desk(
     books = {row["id"].bytes: _book(passes[row["id"].bytes], row) for row in locked}
     spenders = {reading.passes[0] for reading in readings if not isinstance(reading, VoidRead)}
     for row in await connection.fetch(_SIGNED, [UUID(bytes=id) for id in spenders]):
-        books[row["payer_pass"].bytes].standing.known[row["pay_hash"]] = signed_of(row)
+        book = books[row["payer_pass"].bytes]
+        book.standing.known[row["pay_hash"]] = signed_of(row)
+        if row["claimant"] is not None:
+            book.claimed[row["claimant"]] += 1
     payments = [reading for reading in readings if isinstance(reading, PaymentRead)]
     called_off = [reading for reading in readings if isinstance(reading, VoidRead)]
     known = await connection.fetch(_BROUGHT, [reading.hash for reading in payments])
@@ -304,7 +308,7 @@ def _book(known: KnownPass, row: Any) -> Book:
         close = Close.parse(row["close_message"])
         closing = Closing(close.hash, close.sequence, close.cumulative)
     standing = Standing(known.terms, row["settled"], closing)
-    return Book(known, standing, row["close_message"], row["settled"])
+    return Book(known, standing, row["close_message"], settled_before=row["settled"])
 
 
 def _claim(row: Any) -> Claim:

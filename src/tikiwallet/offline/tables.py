@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tikiwallet.money import currency
+from tikiwallet.money import Money, currency
 
 
 def show_passes(console: Console, passes: Sequence[Mapping[str, Any]]) -> None:
@@ -61,16 +61,28 @@ def show_conflicts(console: Console, conflicts: Sequence[Mapping[str, Any]]) -> 
         console.print(table)
 
 
+def show_debts(console: Console, debts: Sequence[Mapping[str, Any]]) -> None:
+    """One line a debt."""
+    table = _table("no.", "owes", "to", "amount", "paid", "since", "state")
+    for one in debts:
+        sums = [_money(one[name], one["currency"]) for name in ("amount", "paid")]
+        creditor = one["creditor"] or "the fund"
+        since = _day(one["since"])
+        table.add_row(str(one["id"]), one["debtor"], creditor, *sums, since, one["state"])
+    console.print(table)
+
+
 def show_fund(console: Console, fund: Sequence[Mapping[str, Any]]) -> None:
     """One line a currency, and its caps."""
-    table = _table("balance", "paid", "in a day", "in 30 days", "owed to it", "owed to people")
+    table = _table(
+        "balance", "paid", "in a day", "in 30 days", "owed to it", "to people", "not collected"
+    )
     caps = _table("cap per payer", "payee", "pass", "day", "whole fund")
     for one in fund:
         code = one["currency"]
-        names = ("balance", "paid", "paid_in_a_day", "paid_in_30_days", "owed_to_fund")
-        table.add_row(
-            *(_money(one[name], code) for name in names), _money(one["owed_to_people"], code)
-        )
+        paid = ("balance", "paid", "paid_in_a_day", "paid_in_30_days")
+        owed = ("owed_to_fund", "owed_to_people", "not_collected")
+        table.add_row(*(_money(one[name], code) for name in (*paid, *owed)))
         scopes = ("payer", "payee", "pass", "day", "fund")
         caps.add_row(*(_money(one["caps"][scope], code) for scope in scopes))
     console.print(table)
@@ -85,9 +97,7 @@ def _table(*columns: str) -> Table:
 
 
 def _money(amount: int, code: str) -> str:
-    exponent = currency(code).exponent
-    whole, part = divmod(amount, 10**exponent)
-    return f"{code} {whole:,}" + (f".{part:0{exponent}d}" if exponent else "")
+    return Money(amount, currency(code)).written
 
 
 def _day(written: str) -> str:

@@ -46,7 +46,8 @@ class Elsewhere(Protocol):
     """What else holds money of people, besides their wallets."""
 
     async def check(self, person: int) -> None:
-        """Return when nothing of theirs is left there. Raises `BalanceNotZero`."""
+        """Return when nothing of theirs is left there, nor owed. Raises `BalanceNotZero`, or a
+        kind of it that says more."""
 
     async def end(self, person: int) -> None:
         """Take nothing for them any more. May be repeated."""
@@ -76,13 +77,13 @@ class Closing:
 
     async def close(self, person: int) -> None:
         """Close the account of `person`, who has confirmed that they want it. Raises
-        `BalanceNotZero` while money is left or on hold, `Overloaded`, `Unavailable`; the worker
-        goes on with what broke off."""
+        `BalanceNotZero` while money is left, on hold or owed, `Overloaded`, `Unavailable`; the
+        worker goes on with what broke off."""
         wallets = await self._wallets.of_person(person)
         try:
             await self._check_empty(person, wallets)
-        except BalanceNotZero:
-            await self._tell_refused(self._database, person)
+        except BalanceNotZero as problem:
+            await self._tell_refused(self._database, person, problem)
             raise
         at = clock.from_us(self._now())
         new = ids.write_uuid(ids.new_uuid7())
@@ -115,8 +116,8 @@ class Closing:
         await self._post([_limit(wallet, attempt, "shut", 0) for wallet in wallets])
         try:
             await self._check_empty(person, wallets)
-        except BalanceNotZero:
-            await self._undo(person, attempt, wallets, before)
+        except BalanceNotZero as problem:
+            await self._undo(person, attempt, wallets, before, problem)
             raise
         await self._post(
             [
@@ -142,6 +143,7 @@ class Closing:
         attempt: bytes,
         wallets: Sequence[Wallet],
         before: Sequence[State | None],
+        problem: BalanceNotZero,
     ) -> None:
         """Money came in between: every wallet gets the ceiling back that it had."""
         await self._post(
@@ -152,11 +154,13 @@ class Closing:
         )
         async with self._database.transaction() as connection:
             await connection.execute(_END, person, ids.write_uuid(attempt))
-            await self._tell_refused(connection, person)
+            await self._tell_refused(connection, person, problem)
 
-    async def _tell_refused(self, connection: Executes, person: int) -> None:
+    async def _tell_refused(
+        self, connection: Executes, person: int, problem: BalanceNotZero
+    ) -> None:
         await self._events.record(
-            connection, person, EventKind.CLOSING_FAILED, at_us=self._now(), why=BalanceNotZero.code
+            connection, person, EventKind.CLOSING_FAILED, at_us=self._now(), why=problem.code
         )
 
     async def _states(self, wallets: Sequence[Wallet]) -> list[State | None]:

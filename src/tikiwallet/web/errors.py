@@ -121,6 +121,7 @@ STATUS: Final[dict[str, int]] = {
     "not_reversible": 409,
     "limit_exceeded": 409,
     "balance_not_zero": 409,
+    "debt_open": 409,
     "overflow": 409,
     "rejected": 409,
     # us

@@ -102,12 +102,14 @@ WORDS: Final[dict[str, Words]] = {
     "offline_device_frozen": Words(
         "A device signed twice",
         "Your device signed two things that exclude each other. That happens when a phone was "
-        "restored from a backup, or its key was copied. Until a person has looked at it, the "
-        "device gets no more offline money. Whoever you paid is paid, from your wallet if need be.",
+        "restored from a backup, or its key was copied. Until a person has looked at it, none "
+        "of your devices gets more offline money, and no other can be set up. Paying online goes "
+        "on as before. Whoever you paid is paid, from your wallet if need be.",
     ),
     "offline_device_thawed": Words(
         "Device for offline money works again",
-        "A person has looked at it: the device can have offline money again. Its earlier passes "
+        "A person has looked at it: unless another one is stopped, your devices can have offline "
+        "money again. Its earlier passes "
         "stay ended; what is left of them returns to your wallet.",
     ),
     "exported": Words(

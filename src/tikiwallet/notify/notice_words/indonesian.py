@@ -134,14 +134,16 @@ WORDS: Final[dict[str, Words]] = {
     "offline_device_frozen": Words(
         "Sebuah perangkat menandatangani dua kali",
         "Perangkat Anda menandatangani dua hal yang saling bertentangan. Ini terjadi bila ponsel "
-        "dipulihkan dari cadangan, atau kuncinya disalin. Sampai seseorang memeriksanya, perangkat "
-        "itu tidak mendapat uang offline lagi. Siapa pun yang Anda bayar tetap dibayar, bila perlu "
-        "dari dompet Anda.",
+        "dipulihkan dari cadangan, atau kuncinya disalin. Sampai seseorang memeriksanya, semua "
+        "perangkat Anda tidak mendapat uang offline lagi dan perangkat lain tidak dapat "
+        "ditambahkan. Pembayaran online tetap seperti biasa. Siapa pun yang Anda bayar tetap "
+        "dibayar, bila perlu dari dompet Anda.",
     ),
     "offline_device_thawed": Words(
         "Perangkat uang offline berfungsi lagi",
-        "Seseorang telah memeriksanya: perangkat itu dapat memuat uang offline lagi. Izin bayar "
-        "yang lama tetap berakhir; sisanya kembali ke dompet Anda.",
+        "Seseorang telah memeriksanya: selama tidak ada perangkat lain yang dihentikan, "
+        "perangkat Anda dapat memuat uang offline lagi. Izin bayar yang lama tetap "
+        "berakhir; sisanya kembali ke dompet Anda.",
     ),
     "exported": Words(
         "Data akun diekspor",

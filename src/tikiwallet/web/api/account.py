@@ -315,6 +315,7 @@ async def export_all(principal: SteppedUp, parts: WithParts) -> StreamingRespons
         *TOKEN_CODES,
         *BODY_CODES,
         "balance_not_zero",
+        "debt_open",
         "password_wrong",
         "reauthentication_required",
         "too_many_requests",
@@ -324,8 +325,8 @@ async def export_all(principal: SteppedUp, parts: WithParts) -> StreamingRespons
     openapi_extra=SIGNED_IN,
 )
 async def close(body: CloseBody, principal: SignedIn, parts: WithParts) -> Response:
-    """All wallets must be empty. Your name and number are free for others after 30 days; what the
-    ledger's log holds stays."""
+    """All wallets must be empty, and nothing owed for offline payments. Your name and number are
+    free for others after 30 days; what the ledger's log holds stays."""
     await parts.identity.account.password_change.prove(
         principal.person, principal.session, body.password
     )

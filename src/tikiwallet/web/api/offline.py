@@ -174,7 +174,9 @@ class RevocationsAnswer(Answer):
     "/devices",
     status_code=201,
     summary="Set this device up for offline money",
-    responses=problems(*STEP_UP_CODES, *BODY_CODES, "no_passkey", "offline_devices_full"),
+    responses=problems(
+        *STEP_UP_CODES, *BODY_CODES, "no_passkey", "offline_devices_full", "offline_device_frozen"
+    ),
     openapi_extra=SIGNED_IN,
 )
 async def register(

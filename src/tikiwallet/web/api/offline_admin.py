@@ -83,6 +83,18 @@ async def evidence(parts: WithParts, id: Annotated[int, Path(ge=1, le=2**53)]) -
 
 
 @router.get(
+    "/debts",
+    summary="Who owes what to whom after conflicts, newest first",
+    responses=problems(*TOKEN_CODES, "unavailable"),
+    openapi_extra=_SERVICE,
+)
+async def debts(parts: WithParts, limit: _Limit = 100) -> dict[str, Any]:
+    """`state`: `open`, `paid`, or why it is not collected any more: `debtor_closed`,
+    `creditor_closed`, `written_off`. `creditor` null: the guarantee fund."""
+    return {"items": await parts.offline.settling.reports.debts(limit)}
+
+
+@router.get(
     "/fund",
     summary="The guarantee fund: balance, caps, paid, owed",
     responses=problems(*TOKEN_CODES, "unavailable"),

@@ -379,6 +379,7 @@ export default {
   "problem.recovery_not_ready": "لم تنته مدة الانتظار بعد",
   "problem.recovery_factor_required": "أدخل رمز خطوتك الثانية",
   "problem.balance_not_zero": "بقي مال في محافظك. اسحبه أو أرسله أولًا",
+  "problem.debt_open": "عليك {owed} لمدفوعات دون اتصال. يُخصم من محفظتك حين يصلها مال",
   "problem.oidc_denied": "لم توافق هناك، لذا لم يحدث شيء هنا",
   "problem.oidc_state_invalid": "استغرق هذا وقتًا طويلًا. أعد المحاولة",
   "problem.oidc_refused": "لم يُقبل الحساب الآخر. أعد المحاولة",

@@ -354,6 +354,7 @@ export default {
   "problem.recovery_not_ready": "The wait is not over yet",
   "problem.recovery_factor_required": "Enter the code of your second step",
   "problem.balance_not_zero": "There is money left in your wallets. Pay it out or send it first",
+  "problem.debt_open": "You owe {owed} for offline payments. It is taken from your wallet as money comes in",
   "problem.oidc_denied": "You did not agree there, so nothing happened here",
   "problem.oidc_state_invalid": "This took too long. Please try again",
   "problem.oidc_refused": "The other account was not accepted. Try again",

@@ -206,7 +206,7 @@ export default {
   "problem.pass_too_large": "That is more than this phone may hold offline. Try a smaller amount.",
   "problem.offline_devices_full": "You have too many devices. Report one that you no longer use.",
   "problem.offline_device_revoked": "This phone was reported lost or replaced. Begin anew under Offline money.",
-  "problem.offline_device_frozen": "This phone signed two different payments under one number. Offline money is off until a person has looked at it.",
+  "problem.offline_device_frozen": "One of your devices signed two different payments under one number. Offline money is off until a person has looked at it.",
 
   "problem.offline_unreadable": "This could not be read. Ask the other side to show it again.",
   "problem.offline_not_expected": "This code belongs to another step, or to another payment.",

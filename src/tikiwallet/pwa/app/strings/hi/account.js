@@ -353,6 +353,7 @@ export default {
   "problem.recovery_not_ready": "इंतज़ार अभी पूरा नहीं हुआ",
   "problem.recovery_factor_required": "अपने दूसरे चरण का कोड डालें",
   "problem.balance_not_zero": "आपके वॉलेट में पैसे बचे हैं। पहले उन्हें निकालें या भेजें",
+  "problem.debt_open": "ऑफ़लाइन भुगतानों के लिए आप पर {owed} बकाया है। पैसे आते ही यह आपके वॉलेट से ले लिया जाएगा",
   "problem.oidc_denied": "आपने वहाँ सहमति नहीं दी, इसलिए यहाँ कुछ नहीं हुआ",
   "problem.oidc_state_invalid": "बहुत समय लग गया। कृपया फिर कोशिश करें",
   "problem.oidc_refused": "दूसरा खाता स्वीकार नहीं हुआ। फिर कोशिश करें",

@@ -354,6 +354,7 @@ export default {
   "problem.recovery_not_ready": "Masa tunggu belum berakhir",
   "problem.recovery_factor_required": "Masukkan kode langkah kedua Anda",
   "problem.balance_not_zero": "Masih ada uang di dompet Anda. Tarik atau kirim dulu",
+  "problem.debt_open": "Anda berutang {owed} untuk pembayaran offline. Jumlah itu diambil dari dompet Anda begitu ada uang masuk",
   "problem.oidc_denied": "Anda tidak menyetujui di sana, jadi tidak ada yang terjadi di sini",
   "problem.oidc_state_invalid": "Terlalu lama. Silakan coba lagi",
   "problem.oidc_refused": "Akun lain itu tidak diterima. Coba lagi",

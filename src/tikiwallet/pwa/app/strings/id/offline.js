@@ -200,7 +200,7 @@ export default {
   "problem.pass_too_large": "Itu melebihi yang boleh disimpan ponsel ini secara luring. Coba jumlah yang lebih kecil.",
   "problem.offline_devices_full": "Perangkat Anda terlalu banyak. Laporkan satu yang tidak Anda pakai lagi.",
   "problem.offline_device_revoked": "Ponsel ini dilaporkan hilang atau diganti. Mulai lagi di Uang luring.",
-  "problem.offline_device_frozen": "Ponsel ini menandatangani dua pembayaran berbeda dengan satu nomor. Uang luring dimatikan sampai seseorang memeriksanya.",
+  "problem.offline_device_frozen": "Salah satu perangkat Anda menandatangani dua pembayaran berbeda dengan satu nomor. Uang luring dimatikan sampai seseorang memeriksanya.",
 
   "problem.offline_unreadable": "Ini tidak dapat dibaca. Minta pihak lain menunjukkannya lagi.",
   "problem.offline_not_expected": "Kode ini milik langkah lain, atau pembayaran lain.",

@@ -349,6 +349,7 @@ export default {
   "problem.recovery_not_ready": "等待时间还没结束",
   "problem.recovery_factor_required": "请输入第二步的验证码",
   "problem.balance_not_zero": "钱包里还有钱，请先提现或转出",
+  "problem.debt_open": "您的离线付款还欠 {owed}。钱包有钱入账时会自动扣除",
   "problem.oidc_denied": "你在那边没有同意，所以这里什么都没发生",
   "problem.oidc_state_invalid": "用时太久，请再试一次",
   "problem.oidc_refused": "其他账户未被接受，请再试一次",

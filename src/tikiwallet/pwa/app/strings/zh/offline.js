@@ -200,7 +200,7 @@ export default {
   "problem.pass_too_large": "超过了这部手机离线可留的金额。请试小一点的金额。",
   "problem.offline_devices_full": "你的设备太多了。请把不再使用的一台报告为丢失。",
   "problem.offline_device_revoked": "这部手机已被报告丢失或更换。请在“离线钱款”里重新开始。",
-  "problem.offline_device_frozen": "这部手机用同一个序号签了两笔不同的付款。在有人查看之前，离线钱款已停用。",
+  "problem.offline_device_frozen": "您的一部手机用同一个序号签了两笔不同的付款。在有人查看之前，离线钱款已停用。",
 
   "problem.offline_unreadable": "无法读取。请对方再出示一次。",
   "problem.offline_not_expected": "这个码属于另一个步骤，或另一笔付款。",
