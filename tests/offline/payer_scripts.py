@@ -27,6 +27,7 @@ from tikiwallet.offline.exchange.effects import (
 )
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Doubt, Stage
+from tikiwallet.offline.known import LISTS_MOST
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.messages import (
     Close,
@@ -509,6 +510,17 @@ def learns_of_revocations() -> Script[Payer]:
     return script
 
 
+def keeps_few_lists() -> Script[Payer]:
+    script = payer()
+    for epoch in range(7, 7 + LISTS_MOST):
+        news = Revocations(epoch=epoch + 1, since=epoch, time=NOW + 30 + epoch, passes=())
+        receive(script, news.sealed_by(samples.ISSUER))
+        script.store()
+    assert len(script.state.known.lists) == LISTS_MOST
+    assert len(script.state.known.revoked) == 3
+    return script
+
+
 def learns_of_keys() -> Script[Payer]:
     script = payer()
     receive(script, samples.issuer_keys().raw)
@@ -563,6 +575,7 @@ PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     gets_receipts,
     closes,
     learns_of_revocations,
+    keeps_few_lists,
     learns_of_keys,
     turns_its_clock_back,
 )

@@ -212,13 +212,13 @@ class Sync:
                 " on: ask the service.",
             )
         await self._machines.learn(bytes_of(keys.message))
+        since = (self._machines.known or known).asks_since
         while True:
-            before = (self._machines.known or known).epoch
-            news = await server.revocations(before)
+            news = await server.revocations(since)
             await self._machines.learn(bytes_of(news.message))
-            known = self._machines.known or known
-            if not news.more or known.epoch == before:
-                return known
+            if not news.more or news.epoch <= since:
+                return self._machines.known or known
+            since = news.epoch
 
     async def _first(self, server: Server, keys: Keys) -> Known:
         """Whom this terminal trusts from now on: the root that its server shows first."""
