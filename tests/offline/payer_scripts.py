@@ -480,6 +480,17 @@ def closes() -> Script[Payer]:
     script.refuses(Refusal.OWN_CLOSED)
     script.do(lambda now: Restarted(now, 2))
     assert script.uploaded == Upload((Item(samples.invite().raw, paid.raw), item))
+    script.do(lambda now: Outcome(now, samples.pay().payer.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Outcome(now, paid.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Outcome(now, close.hash, Outcomes.CLOSED))
+    script.store()
+    script.nothing()
+    script.do(lambda now: Outcome(now, close.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Restarted(now, 2))
+    assert script.uploaded == Upload((Item(samples.invite().raw, paid.raw),))
     return script
 
 

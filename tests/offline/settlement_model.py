@@ -103,7 +103,7 @@ class Server:
             assert close.is_signed_by(self.passes[close.pass_id].key)
             self.closes[close.pass_id] = close
             self._find_fork(close.pass_id)
-            return close.hash, Outcomes.RECORDED
+            return close.hash, Outcomes.CLOSED
         invite = Invite.parse(item.invite)
         assert self.trust.holds(invite)
         if item.void:

@@ -250,3 +250,21 @@ async def test_payments_settle_whoever_uploads(town: Town, tmp_path: Path) -> No
     assert not shops[0].machines.outbox.items
     for shop in shops:
         shop.journal.close()
+
+
+async def test_a_close_is_uploaded_until_the_service_has_it(town: Town, tmp_path: Path) -> None:
+    person = town.people[1]
+    shop = Shop(tmp_path, person.phone, time.time)
+    sync = Sync(shop.journal, shop.machines, town.url)
+    await sync.sign_in(person.phone, f"long enough {person.username}")
+    await sync.load(100, "SGD", None)
+    await shop.machines.end_pass()
+    for _ in range(2):
+        await shop.restart()
+        assert [bool(one.close) for one in shop.machines.outbox.items.values()] == [True]
+    sync = Sync(shop.journal, shop.machines, town.url)
+    assert await sync.run() == []
+    await shop.restart()
+    await shop.machines.synced(int(time.time()))
+    assert not shop.machines.outbox.items
+    shop.journal.close()

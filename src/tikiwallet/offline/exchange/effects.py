@@ -114,7 +114,7 @@ class Seen(Event):
 
 @unique
 class Outcomes(StrEnum):
-    """What the server may say of a payment."""
+    """What the server may say of a payment; of a VOID, too, and `CLOSED` of a CLOSE."""
 
     RECORDED = "recorded"
     CREDITED = "credited"
@@ -123,11 +123,12 @@ class Outcomes(StrEnum):
     RETURNED = "returned"
     REJECTED = "rejected"
     CONFLICT = "conflict"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Event):
-    """The server's word on the payment `hash`."""
+    """The server's word on the payment, VOID or CLOSE `hash`."""
 
     hash: bytes
     outcome: Outcomes

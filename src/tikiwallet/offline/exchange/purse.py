@@ -64,7 +64,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """`own`: the PASS. `close`: the signed CLOSE, if any."""
+    """`own`: the PASS. `close`: the signed CLOSE, if any; `close_known`: the server has it."""
 
     own: bytes
     tip: Tip
@@ -72,6 +72,7 @@ class Purse:
     close: bytes = b""
     doubt: Doubt = Doubt.NONE
     seen: int = 0
+    close_known: bool = False
 
     @classmethod
     def of(cls, own: Pass) -> "Purse":

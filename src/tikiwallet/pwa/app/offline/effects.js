@@ -8,7 +8,7 @@ import { NONE } from "./cbor.js";
 /** @typedef {import("./refusals.js").Refusal} Refusal */
 /** @typedef {import("./till.js").Taken} Taken */
 
-/** @typedef {"recorded" | "credited" | "partial" | "voided" | "returned" | "rejected" | "conflict"} OutcomeWord */
+/** @typedef {"recorded" | "credited" | "partial" | "voided" | "returned" | "rejected" | "conflict" | "closed"} OutcomeWord */
 /**
  * What both machines meet. `now` is what the device's clock shows, in seconds since 1970.
  * @typedef {{ now: number } & (

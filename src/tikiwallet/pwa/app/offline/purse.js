@@ -26,7 +26,10 @@ import { parse } from "./messages.js";
  * @property {Bytes} void
  * @property {boolean} voidKnown the server has it
  */
-/** @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number }} Purse own: the PASS */
+/**
+ * @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number, closeKnown: boolean }} Purse
+ * own: the PASS; closeKnown: the server has the CLOSE
+ */
 
 /** A payment or CLOSE that does not follow the last one: a bug, and never to be sent. */
 export class WentBack extends Error {}
@@ -39,6 +42,7 @@ export const purseOf = (own) => ({
   close: NONE,
   doubt: "none",
   seen: 0,
+  closeKnown: false,
 });
 
 /** @param {{ own: Bytes }} of purse or till @returns {Promise<Pass>} */

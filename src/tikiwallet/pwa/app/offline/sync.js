@@ -8,9 +8,9 @@ import { signal } from "../core/ui.js";
 import { refreshMoney } from "../money/wallets.js";
 import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
-import { hexOf, refresh } from "./holdings.js";
-import { begin, forget, keepFact, now, read, readAll, readFact, write } from "./journal.js";
-import { parse } from "./messages.js";
+import { refresh } from "./holdings.js";
+import { begin, forget, keepFact, now, readAll, readFact, write } from "./journal.js";
+import { read as message } from "./messages.js";
 import { alone, tell } from "./meeting.js";
 
 /** @typedef {import("./effects.js").Item} Item */
@@ -112,10 +112,7 @@ async function handIn(machines) {
   for (const { side, id } of machines) {
     const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0 };
     const result = await tell(side, id, { type: "synced", ...tip });
-    const closed = side === "payer" && (await read("passes", id)).isClosed;
-    for (const item of result.items) {
-      if (!item.close.length || !closed) items.set(String([item.close, item.void, item.pay]), item);
-    }
+    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
   }
   /** @type {Problem | null} */
   let refused = null;
@@ -150,15 +147,7 @@ export function saveAll(exchanges) {
 
 /** @param {Machine[]} machines @param {Item} item @param {any} told what the service says of it */
 async function hear(machines, item, told) {
-  if (item.close.length) {
-    const { passId } = await parse("close", item.close);
-    await alone(async () => {
-      const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
-      if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
-    });
-    return;
-  }
-  const { hash } = item.void.length ? await parse("void", item.void) : await parse("pay", item.pay);
+  const { hash } = await message([item.close, item.void, item.pay].find((data) => data.length) ?? NONE);
   for (const { side, id } of machines) await tell(side, id, { type: "outcome", hash, outcome: OUTCOMES[told.state] ?? told.state });
 }
 
