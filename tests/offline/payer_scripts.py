@@ -355,6 +355,26 @@ def is_behind() -> Script[Payer]:
     return script
 
 
+def is_behind_its_close() -> Script[Payer]:
+    """What is missing is the CLOSE. A device that took it for a payment would go on after it."""
+    script = payer()
+    close = samples.close()
+    script.do(lambda now: Restarted(now, close.sequence))
+    script.do(Stored)
+    script.do(lambda now: Synced(now, close.sequence, close.hash, close.cumulative, ended=True))
+    script.store()
+    doubts(script, Doubt.BEHIND)
+    receive(script, samples.invite().raw)
+    script.refuses(Refusal.SYNC_FIRST)
+    script.do(Closing)
+    script.refuses(Refusal.SYNC_FIRST)
+    later = close.sequence + 1
+    script.do(lambda now: Synced(now, later, close.hash, close.cumulative, ended=True))
+    script.store()
+    doubts(script, Doubt.LOST)
+    return script
+
+
 def learns_that_it_went_back() -> Script[Payer]:
     script = payer()
     paid = samples.pay()
@@ -578,6 +598,7 @@ PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     starts_again_in_the_middle,
     lost_its_journal,
     is_behind,
+    is_behind_its_close,
     learns_that_it_went_back,
     meets_its_own_fork,
     is_told_of_its_fork,

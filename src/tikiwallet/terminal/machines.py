@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -309,12 +309,15 @@ class Machines:
         await self._keep(till)
         self._till = till
 
-    async def synced(self, now: int, tips: Mapping[bytes, Tip] = _NOTHING) -> None:
+    async def synced(
+        self, now: int, tips: Mapping[bytes, Tip] = _NOTHING, ended: Container[bytes] = ()
+    ) -> None:
         """The server answered, and its clock says `now`; it knows the chains of passes up to
-        `tips`. Fills the outbox with all that it may not know."""
+        `tips`, and which have `ended`. Fills the outbox with all that it may not know."""
         for id, machine in self._payers.items():
             tip = tips.get(id, _UNKNOWN)
-            await self._run(machine, Synced(now, tip.sequence, tip.hash, tip.cumulative))
+            event = Synced(now, tip.sequence, tip.hash, tip.cumulative, id in ended)
+            await self._run(machine, event)
         if self._till:
             await self._run(self._till, Synced(now))
 

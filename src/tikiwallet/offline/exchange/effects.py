@@ -137,11 +137,13 @@ class Outcome(Event):
 @dataclass(frozen=True, slots=True)
 class Synced(Event):
     """The server itself answered, so `now` is its time. For payers: how far it knows this pass's
-    chain (sequence 0: nothing of it)."""
+    chain (sequence 0: nothing of it), and whether it holds the pass for `ended`, so that the chain
+    may end in a CLOSE."""
 
     sequence: int = 0
     hash: bytes = b""
     cumulative: int = 0
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -387,7 +387,8 @@ def _taken(payer: Payer, hash: bytes) -> Step:
 def _synced(payer: Payer, event: Synced) -> Step:
     purse = payer.purse
     if event.sequence:
-        purse = purse.synced(Tip(event.sequence, event.hash, event.cumulative))
+        tip = Tip(event.sequence, event.hash, event.cumulative)
+        purse = purse.synced(tip, ended=event.ended)
     if purse != payer.purse:
         payer = replace(payer, purse=purse, front=Stage.IDLE, offer=None)
     payer = replace(payer, known=payer.known.at_server(event.now))

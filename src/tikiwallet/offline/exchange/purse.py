@@ -173,14 +173,16 @@ class Purse:
             return self
         return replace(self, doubt=Doubt.BEHIND, seen=max(seen, self.seen))
 
-    def synced(self, tip: Tip) -> "Purse":
-        """The server knows the chain up to `tip`. It fills in exactly what was missing; where it
-        knows more or other than should be, this store went back further than anybody can tell."""
+    def synced(self, tip: Tip, *, ended: bool = False) -> "Purse":
+        """The server knows the chain up to `tip`. It fills in exactly what was missing, but for a
+        pass that has `ended`: after a CLOSE nothing may be signed, so there the doubt stays. Where
+        it knows more or other than should be, this store went back further than anybody can
+        tell."""
         if self.doubt is Doubt.LOST:
             return self
         if self._contradicts(tip) or tip.sequence > (self.mark or 0):
             return self.lost()
-        if self.doubt is Doubt.BEHIND and tip.sequence == self.seen:
+        if self.doubt is Doubt.BEHIND and tip.sequence == self.seen and not ended:
             return replace(self, tip=tip, doubt=Doubt.NONE, seen=0)
         return self
 

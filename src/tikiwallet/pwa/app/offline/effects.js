@@ -18,7 +18,7 @@ import { NONE } from "./cbor.js";
  *   | { type: "signed", hash: Bytes, signature: Bytes }
  *   | { type: "declined", hash: Bytes }
  *   | { type: "outcome", hash: Bytes, outcome: OutcomeWord }
- *   | { type: "synced", sequence: number, hash: Bytes, cumulative: number }
+ *   | { type: "synced", sequence: number, hash: Bytes, cumulative: number, ended: boolean }
  *   | { type: "restarted", sequenceSeen: number | null }
  * )} Event
  */

@@ -321,8 +321,8 @@ async function taken(payer, hash) {
 }
 
 /** @param {Payer} payer @param {EventOf<"synced">} event @returns {Promise<Step>} */
-async function synced(payer, { now, sequence, hash, cumulative }) {
-  const purse = sequence ? await purses.synced(payer.purse, { sequence, hash, cumulative }) : payer.purse;
+async function synced(payer, { now, sequence, hash, cumulative, ended }) {
+  const purse = sequence ? await purses.synced(payer.purse, { sequence, hash, cumulative }, ended) : payer.purse;
   const next = purse === payer.purse ? payer : { ...idle(payer), purse };
   const [waiting, effects] = storing({ ...next, known: atServer(next.known, now) });
   return [waiting, [...effects, ...uploads(waiting)]];

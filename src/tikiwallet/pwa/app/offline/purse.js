@@ -131,12 +131,14 @@ export function restarted(purse, seen) {
 /**
  * @param {Purse} purse @param {Tip} tip how far the server knows the chain. It fills in exactly what was missing; where it
  * knows more or other than should be, this store went back further than anybody can tell
+ * @param {boolean} ended the pass is open no more: after a CLOSE nothing may be signed, so a doubt stays
  * @returns {Promise<Purse>} the same when it says nothing new
  */
-export async function synced(purse, tip) {
+export async function synced(purse, tip, ended) {
   if (purse.doubt === "lost") return purse;
   if ((await contradicts(purse, tip)) || tip.sequence > Math.max(lastSigned(purse), purse.seen)) return lost(purse);
-  return purse.doubt === "behind" && tip.sequence === purse.seen ? { ...purse, tip, doubt: "none", seen: 0 } : purse;
+  const isFilled = purse.doubt === "behind" && tip.sequence === purse.seen && !ended;
+  return isFilled ? { ...purse, tip, doubt: "none", seen: 0 } : purse;
 }
 
 /** @param {Purse} purse @param {Tip} tip */

@@ -91,16 +91,15 @@ async function learn(machines) {
 }
 
 /**
- * How far the service knows the chains of passes. Only of open ones: after a CLOSE nothing may be signed, so there
- * a doubt is better kept.
- * @returns {Promise<Map<string, { sequence: number, hash: Uint8Array, cumulative: number }>>}
+ * How far the service knows the chains of passes, and whether it holds them for ended.
+ * @returns {Promise<Map<string, { sequence: number, hash: Uint8Array, cumulative: number, ended: boolean }>>}
  */
 async function knownTips() {
   const { items } = await get("/v1/offline/passes", { query: { limit: 100 } });
   return new Map(
     items
-      .filter((/** @type {any} */ { state, tip }) => state === "open" && tip)
-      .map((/** @type {any} */ { id, tip }) => [id, { ...tip, hash: read64(tip.hash) }]),
+      .filter((/** @type {any} */ { tip }) => tip)
+      .map((/** @type {any} */ { id, state, tip }) => [id, { ...tip, hash: read64(tip.hash), ended: state !== "open" }]),
   );
 }
 
@@ -110,7 +109,7 @@ async function handIn(machines) {
   const items = new Map();
   const tips = await knownTips();
   for (const { side, id } of machines) {
-    const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0 };
+    const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0, ended: false };
     const result = await tell(side, id, { type: "synced", ...tip });
     for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
   }
