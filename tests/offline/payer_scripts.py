@@ -27,6 +27,7 @@ from tikiwallet.offline.exchange.effects import (
 )
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Doubt, Stage
+from tikiwallet.offline.known import LISTS_MOST
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.messages import (
     Close,
@@ -354,6 +355,26 @@ def is_behind() -> Script[Payer]:
     return script
 
 
+def is_behind_its_close() -> Script[Payer]:
+    """What is missing is the CLOSE. A device that took it for a payment would go on after it."""
+    script = payer()
+    close = samples.close()
+    script.do(lambda now: Restarted(now, close.sequence))
+    script.do(Stored)
+    script.do(lambda now: Synced(now, close.sequence, close.hash, close.cumulative, ended=True))
+    script.store()
+    doubts(script, Doubt.BEHIND)
+    receive(script, samples.invite().raw)
+    script.refuses(Refusal.SYNC_FIRST)
+    script.do(Closing)
+    script.refuses(Refusal.SYNC_FIRST)
+    later = close.sequence + 1
+    script.do(lambda now: Synced(now, later, close.hash, close.cumulative, ended=True))
+    script.store()
+    doubts(script, Doubt.LOST)
+    return script
+
+
 def learns_that_it_went_back() -> Script[Payer]:
     script = payer()
     paid = samples.pay()
@@ -479,6 +500,17 @@ def closes() -> Script[Payer]:
     script.refuses(Refusal.OWN_CLOSED)
     script.do(lambda now: Restarted(now, 2))
     assert script.uploaded == Upload((Item(samples.invite().raw, paid.raw), item))
+    script.do(lambda now: Outcome(now, samples.pay().payer.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Outcome(now, paid.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Outcome(now, close.hash, Outcomes.CLOSED))
+    script.store()
+    script.nothing()
+    script.do(lambda now: Outcome(now, close.hash, Outcomes.CLOSED))
+    script.nothing()
+    script.do(lambda now: Restarted(now, 2))
+    assert script.uploaded == Upload((Item(samples.invite().raw, paid.raw),))
     return script
 
 
@@ -506,6 +538,17 @@ def learns_of_revocations() -> Script[Payer]:
         else:
             script.shows(View.TYPE_NUMBER)
     assert len(script.state.known.lists) == 1
+    return script
+
+
+def keeps_few_lists() -> Script[Payer]:
+    script = payer()
+    for epoch in range(7, 7 + LISTS_MOST):
+        news = Revocations(epoch=epoch + 1, since=epoch, time=NOW + 30 + epoch, passes=())
+        receive(script, news.sealed_by(samples.ISSUER))
+        script.store()
+    assert len(script.state.known.lists) == LISTS_MOST
+    assert len(script.state.known.revoked) == 3
     return script
 
 
@@ -555,6 +598,7 @@ PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     starts_again_in_the_middle,
     lost_its_journal,
     is_behind,
+    is_behind_its_close,
     learns_that_it_went_back,
     meets_its_own_fork,
     is_told_of_its_fork,
@@ -563,6 +607,7 @@ PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     gets_receipts,
     closes,
     learns_of_revocations,
+    keeps_few_lists,
     learns_of_keys,
     turns_its_clock_back,
 )

@@ -91,9 +91,12 @@ class Server:
         return made.sealed_by(ISSUER)
 
     def tip(self, pass_id: bytes) -> Tip | None:
-        """How far a pass's chain is known."""
+        """How far a pass's chain is known: its highest PAY, or its CLOSE."""
+        close = self.closes.get(pass_id)
         known = [one.pay for one in self.claims.values() if one.pay.payer.id == pass_id]
         last = max(known, key=lambda pay: pay.sequence, default=None)
+        if close and (last is None or last.sequence < close.sequence):
+            return Tip(close.sequence, close.hash, close.cumulative)
         return Tip(last.sequence, last.hash, last.cumulative) if last else None
 
     def take(self, by: str, item: Item) -> tuple[bytes, Outcomes]:
@@ -103,7 +106,7 @@ class Server:
             assert close.is_signed_by(self.passes[close.pass_id].key)
             self.closes[close.pass_id] = close
             self._find_fork(close.pass_id)
-            return close.hash, Outcomes.RECORDED
+            return close.hash, Outcomes.CLOSED
         invite = Invite.parse(item.invite)
         assert self.trust.holds(invite)
         if item.void:

@@ -163,12 +163,13 @@ class Device(Generic[S]):
             self.finishes()
 
     def _syncs(self) -> None:
-        tip = None
+        server, tip, ended = self.world.server, None, False
         if isinstance(self.state, Payer):
-            tip = self.world.server.tip(self.state.purse.holder.id)
+            id = self.state.purse.holder.id
+            tip, ended = server.tip(id), id in server.closes
         skew, self.skew = self.skew, 0  # the server's time
         if tip:
-            self.happens(lambda now: Synced(now, tip.sequence, tip.hash, tip.cumulative))
+            self.happens(lambda now: Synced(now, tip.sequence, tip.hash, tip.cumulative, ended))
         else:
             self.happens(Synced)
         self.skew = skew

@@ -142,6 +142,7 @@ def _of_the_device(side: _Side, chance: Random) -> Callable[[int], Event]:
     hash = chance.choice([tip.hash, octets("no payment", 32), *(pay.hash for pay in side.pays)])
     outcome = chance.choice(list(Outcomes))
     sequence = chance.choice((0, 0, tip.sequence, tip.sequence, tip.sequence + 1))
+    ended = chance.random() < 0.3
     server = Tip(sequence, chance.choice((tip.hash, tip.hash, tip.hash, hash)), tip.cumulative)
     seen = chance.choice((0, tip.sequence, tip.sequence, tip.sequence, tip.sequence + 1, None))
     return chance.choice(
@@ -149,7 +150,7 @@ def _of_the_device(side: _Side, chance: Random) -> Callable[[int], Event]:
             Tick,
             Stored,
             *(lambda now: Outcome(now, hash, outcome),) * 4,
-            *(lambda now: Synced(now, server.sequence, server.hash, server.cumulative),) * 2,
+            *(lambda now: Synced(now, server.sequence, server.hash, server.cumulative, ended),) * 2,
             *(lambda now: Restarted(now, seen),) * 4,
         )
     )

@@ -23,21 +23,33 @@ SARI, BUDI = "+6281278901234", "+919876543210"
 
 
 class Issuer:
-    """A service's root and issuer key at the time `now`."""
+    """A service's root and issuer keys at the time `now`; the last one signs."""
 
     def __init__(self, now: int) -> None:
         self.now = now
-        self.root, self.key = PrivateKey.generate(), PrivateKey.generate()
+        self.root, self.keys = PrivateKey.generate(), [PrivateKey.generate()]
+
+    @property
+    def key(self) -> PrivateKey:
+        return self.keys[-1]
+
+    def rotate(self) -> None:
+        """Sign with a fresh key from now on; the others stay in KEYS."""
+        self.keys.append(PrivateKey.generate())
 
     def known(self, *, revoked: tuple[bytes, ...] = ()) -> Known:
         """What a terminal knows that has just been online."""
-        issuer = IssuerKey(
-            kid_of(self.key.public),
-            PublicKey(self.key.public),
-            self.now - 30 * DAY,
-            self.now + 90 * DAY,
+        listed = tuple(
+            IssuerKey(
+                kid_of(key.public),
+                PublicKey(key.public),
+                self.now - 30 * DAY,
+                self.now + 90 * DAY,
+            )
+            for key in self.keys
         )
-        keys = IssuerKeys(serial=1, time=self.now - DAY, keys=(issuer,)).sealed_by(self.root)
+        made = IssuerKeys(serial=len(listed), time=self.now - DAY, keys=listed)
+        keys = made.sealed_by(self.root)
         passes = tuple(sorted(revoked))
         news = Revocations(epoch=1 + len(passes), since=0, time=self.now - 60, passes=passes)
         known = Known(self.root.public, keys)
@@ -73,12 +85,19 @@ async def _unsent(_message: bytes) -> None:
     pass
 
 
-async def provide(journal: Journal, issuer: Issuer, phone: str, name: str, amount: int) -> bytes:
-    """What a sync leaves in a terminal's journal; the pass's id."""
+async def provide(
+    journal: Journal,
+    issuer: Issuer,
+    phone: str,
+    name: str,
+    amount: int,
+    known: Known | None = None,
+) -> bytes:
+    """What a sync leaves in a terminal's journal; the pass's id. `known`: not the newest."""
     machines = Machines(journal, send=_unsent, shown=_unheard, clock=lambda: issuer.now)
     key = PrivateKey.generate()
     journal.write(Change(Shelf.KEY, key.public, key.to_bytes()))
-    known = issuer.known()
+    known = known or issuer.known()
     await machines.take_known(known)
     own = issuer.issue(PublicKey(key.public), phone, name, amount)
     await machines.take_pass(known, own)
@@ -135,6 +154,17 @@ class Shop:
     def left(self) -> int:
         assert self.machines.payer is not None
         return self.machines.payer.purse.left
+
+
+async def meet(one: Shop, other: Shop) -> list[bytes]:
+    """A line between them opens; what they say of the issuer, which each hears."""
+    for shop in (one, other):
+        await shop.machines.greet()
+    said = [*one.sent, *other.sent]
+    for sent, hears in ((one.sent, other), (other.sent, one)):
+        while sent:
+            await hears.machines.received(sent.popleft())
+    return said
 
 
 async def asked(payee: Shop, payer: Shop, amount: int = 1_250) -> None:

@@ -14,6 +14,7 @@ from tests.terminal.phone import PhonesLink, phone_at
 from tests.terminal.shops import BUDI, SARI, Issuer, set_up
 
 from tikiwallet.offline.exchange.effects import Show, View
+from tikiwallet.terminal import memory
 from tikiwallet.terminal.journal import Journal
 from tikiwallet.terminal.link import Kind
 from tikiwallet.terminal.machines import Machines
@@ -63,9 +64,13 @@ class Phone:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Phone, Device, str]]:
+def issuer() -> Issuer:
+    return Issuer(int(time.time()))
+
+
+@pytest.fixture
+async def both(tmp_path: Path, issuer: Issuer) -> AsyncIterator[tuple[Phone, Device, str]]:
     """Budi's phone, Sari's terminal, and what its code says; both have 50.00."""
-    issuer = Issuer(int(time.time()))
     await set_up(tmp_path / "sari", issuer, SARI, "Toko Sari", 5_000)
     await set_up(tmp_path / "budi", issuer, BUDI, "Budi", 5_000)
     phone = Phone(tmp_path / "budi")
@@ -109,6 +114,29 @@ async def test_a_phone_pays_and_is_paid(both: tuple[Phone, Device, str]) -> None
         assert (shown["name"], shown["amount"]) == ("Budi", 300)
         terminal.say("hang_up")
         assert (await link.receive()).kind is Kind.HANG_UP
+
+
+async def test_each_tells_the_other_what_the_issuer_says(
+    tmp_path: Path, issuer: Issuer, both: tuple[Phone, Device, str]
+) -> None:
+    phone, terminal, text = both
+    assert phone.machines.known is not None
+    there = phone.machines.known.news
+    for message in issuer.known(revoked=(bytes(16),)).news:
+        await phone.machines.learn(message)
+    async with phone.near(text) as link:
+        await agreed(phone, terminal)
+        assert [(await link.receive()).body for _ in there] == list(there)
+        await phone.machines.greet()
+        await phone.machines.ask(SARI, 300)  # what came before it has been taken in
+        await asyncio.to_thread(terminal.shows, "type_number")
+        terminal.say("hang_up")
+    assert await asyncio.to_thread(terminal.leave) == 0
+    journal = Journal.open(tmp_path / "sari")
+    learnt = memory.known(journal)
+    journal.close()
+    assert learnt is not None
+    assert learnt.revoked == (bytes(16),)
 
 
 async def test_who_comes_back_sends_the_same_bytes_and_compares_nothing(

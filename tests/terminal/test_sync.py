@@ -18,6 +18,7 @@ from tests.terminal.devices import Device, device
 from tests.terminal.shops import SARI, Issuer, Shop, paid
 
 from tikiwallet import base64url
+from tikiwallet.offline.known import LISTS_MOST, Known
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import REVOKED_MOST, Pass, Revocations
 from tikiwallet.terminal.journal import Change, Journal, Shelf
@@ -134,18 +135,22 @@ class Lists(Server):
 
     def __init__(self, issuer: Issuer, count: int) -> None:
         self._issuer = issuer
-        self._ids = sorted(os.urandom(16) for _ in range(count))
+        self._ids: list[bytes] = []
+        self.revoke(count)
+
+    def revoke(self, count: int) -> None:
+        self._ids += sorted(os.urandom(16) for _ in range(count))
 
     async def keys(self) -> Keys:
         root, keys = self._issuer.root.public, self._issuer.known().keys
         return Keys(base64url.write(root), base64url.write(keys))
 
     async def revocations(self, since: int) -> Revoked:
-        some = tuple(self._ids[since : since + REVOKED_MOST])
+        some = tuple(sorted(self._ids[since : since + REVOKED_MOST]))
         epoch = since + len(some)
         news = Revocations(epoch=epoch, since=since, time=self._issuer.now, passes=some)
         message = base64url.write(news.sealed_by(self._issuer.key))
-        return Revoked(message, more=epoch < len(self._ids))
+        return Revoked(message, epoch, more=len(some) == REVOKED_MOST)
 
 
 async def test_lists_are_read_to_their_end(tmp_path: Path) -> None:
@@ -155,6 +160,25 @@ async def test_lists_are_read_to_their_end(tmp_path: Path) -> None:
     known = await sync._learn(Lists(issuer, 2 * REVOKED_MOST + 1))
     assert len(known.revoked) == 2 * REVOKED_MOST + 1
     assert known.listed_at == issuer.now
+    shop.journal.close()
+
+
+@pytest.mark.parametrize("count", [0, REVOKED_MOST, 2 * REVOKED_MOST + 1])
+async def test_however_often_it_syncs_it_keeps_few_lists(tmp_path: Path, count: int) -> None:
+    issuer = Issuer(int(time.time()))
+    shop = Shop(tmp_path, SARI, time.time)
+    sync = Sync(shop.journal, shop.machines, "http://127.0.0.1")
+    service = Lists(issuer, count)
+    for _ in range(20):
+        service.revoke(1)
+        issuer.now += 60
+        known = await sync._learn(service)
+        assert len(known.lists) <= LISTS_MOST
+        other = Known(known.root, known.keys)
+        for message in known.lists:
+            other = other.learn(Revocations.parse(message))
+        assert (other.revoked, other.epoch) == (known.revoked, known.epoch)
+    assert len(known.revoked) == count + 20
     shop.journal.close()
 
 
@@ -226,3 +250,21 @@ async def test_payments_settle_whoever_uploads(town: Town, tmp_path: Path) -> No
     assert not shops[0].machines.outbox.items
     for shop in shops:
         shop.journal.close()
+
+
+async def test_a_close_is_uploaded_until_the_service_has_it(town: Town, tmp_path: Path) -> None:
+    person = town.people[1]
+    shop = Shop(tmp_path, person.phone, time.time)
+    sync = Sync(shop.journal, shop.machines, town.url)
+    await sync.sign_in(person.phone, f"long enough {person.username}")
+    await sync.load(100, "SGD", None)
+    await shop.machines.end_pass()
+    for _ in range(2):
+        await shop.restart()
+        assert [bool(one.close) for one in shop.machines.outbox.items.values()] == [True]
+    sync = Sync(shop.journal, shop.machines, town.url)
+    assert await sync.run() == []
+    await shop.restart()
+    await shop.machines.synced(int(time.time()))
+    assert not shop.machines.outbox.items
+    shop.journal.close()

@@ -6,16 +6,19 @@ seen: turning the clock back brings no expired pass back. Only the server itself
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 
 from tikiwallet.offline.wire.messages import REVOKED_MOST, IssuerKeys, Pass, Revocations
 from tikiwallet.offline.wire.trust import Trust
+
+LISTS_MOST: Final = 6  # lists that are kept to be handed on: 5,400 passes, or the news of six syncs
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """`root`: the pinned key. `keys`: the newest KEYS. `lists`: REVOCATIONS, a whole list and what
-    followed it, kept to be handed on; `epoch`, `listed_at` (all that was revoked until then is in
-    them) and `revoked` say what they come to.
+    followed it, the newest `LISTS_MOST` of them, kept to be handed on; `epoch`, `listed_at` (all
+    that was revoked until then is in them) and `revoked` say what they come to.
     Times are seconds since 1970."""
 
     root: bytes
@@ -47,6 +50,17 @@ class Known:
         """Is this pass on the list?"""
         return holder.id in self.revoked
 
+    @property
+    def news(self) -> tuple[bytes, ...]:
+        """What other devices may not know yet; KEYS first, as they may vouch for the lists."""
+        return (self.keys, *self.lists)
+
+    @property
+    def asks_since(self) -> int:
+        """From which epoch to ask the service on: from the first, whose answer takes the place of
+        all that follows it, when there are as many lists as are kept."""
+        return 0 if len(self.lists) >= LISTS_MOST else self.epoch
+
     def learn(self, message: IssuerKeys | Revocations) -> "Known":
         """With newer keys or a newer list; the same when it is not newer, not the issuer's, or
         leaves a gap after the list that is known."""
@@ -74,7 +88,7 @@ class Known:
         kept = self.revoked if news.since or set_back else ()
         return replace(
             self,
-            lists=(*earlier, news.raw),
+            lists=(*earlier, news.raw)[-LISTS_MOST:],
             epoch=news.epoch,
             listed_at=news.time if is_whole else self.listed_at,
             revoked=tuple(sorted({*news.passes, *kept})),

@@ -262,6 +262,7 @@ class Terminal:
         """Upload what has not settled, and take what the issuer says."""
         with _told():
             complaints = await self._sync.run()
+        await self._machines.hand_on()
         self._tell("synced", **self.status())
         for words in complaints:
             self._tell("not_taken", text=words)

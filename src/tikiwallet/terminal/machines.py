@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -52,6 +52,7 @@ from tikiwallet.offline.known import Known
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import (
+    AnyMessage,
     Invite,
     IssuerKeys,
     Pass,
@@ -67,6 +68,7 @@ from tikiwallet.terminal.receipt import Deal
 
 _UNKNOWN: Final = Tip(0, b"", 0)  # nothing of a chain
 _NOTHING: Final[Mapping[bytes, Tip]] = MappingProxyType({})
+_STALE_NEWS_MOST: Final = 64  # that one line may bring
 
 _State = TypeVar("_State", Payer, Payee)
 
@@ -126,6 +128,8 @@ class Machines:
         self._turn = asyncio.Lock()
         self._payers: dict[bytes, _Machine[Payer]] = {}
         self._till: _Machine[Payee] | None = None
+        self._handed: frozenset[bytes] = frozenset()  # what both sides of the line know
+        self._stale_news = 0
         self.outbox = Outbox()
 
     @property
@@ -215,23 +219,40 @@ class Machines:
 
     async def received(self, data: bytes) -> None:
         """A message, to the machine that it is for; unreadable ones to the payee's, for words."""
-        event = Received(self.now, data)
-        for machine in self._meant(data):
-            await self._run(machine, event)
+        message = _readable(data)
+        if isinstance(message, IssuerKeys | Revocations):
+            await self._heard(message)
+            return
+        for machine in self._meant(message):
+            await self._run(machine, Received(self.now, data))
+
+    async def _heard(self, news: IssuerKeys | Revocations) -> None:
+        """Old news are as good as none, and of those a line may bring so many."""
+        if self._stale_news >= _STALE_NEWS_MOST:
+            return
+        if await self._learn(news):
+            self._handed |= {news.raw}
+        else:
+            self._stale_news += 1
+
+    async def _learn(self, news: IssuerKeys | Revocations) -> bool:
+        """Whether it was the issuer's, and new. Nothing is written where not."""
+        known = self.known
+        if known is None or (newer := known.learn(news)) is known:
+            return False
+        if self._till is None:
+            await self.take_known(newer)
+        for machine in self._all():
+            await self._run(machine, Received(self.now, news.raw))
+        return True
 
     def _all(self) -> list[_Machine[Any]]:
         return [*self._payers.values(), *([self._till] if self._till else [])]
 
-    def _meant(self, data: bytes) -> list[_Machine[Any]]:
-        try:
-            message = read(data)
-        except Malformed:
-            message = None
+    def _meant(self, message: AnyMessage | None) -> list[_Machine[Any]]:
         current, till = self._current, self._till
         everyone = [one for one in (current, till) if one is not None]
         match message:
-            case IssuerKeys() | Revocations():
-                return self._all()
             case Invite():
                 return [current] if current else []
             case Receipt(pay_hash=hash):
@@ -250,17 +271,22 @@ class Machines:
     async def greet(self) -> None:
         """The line is open: hand on what the issuer says, and send again what may have been lost.
         The bytes are those that were sent before."""
-        known = self.known
-        if known is None:
-            return
-        for message in (known.keys, *known.lists):
-            await self._send(message)
+        self._handed, self._stale_news = frozenset(), 0
+        await self.hand_on()
         if (request := self.asked) is not None and request.stage is RequestStage.INVITING:
             await self._send(request.invite)
         if (payer := self.payer) is not None:
             payment = payer.purse.payment(payer.at_hand)
             if payment and payment.stage is PaymentStage.SENT:
                 await self._send(payment.pay)
+
+    async def hand_on(self) -> None:
+        """Tell the other device what the issuer says, as far as it was not told on this line."""
+        news = self.known.news if self.known else ()
+        for message in news:
+            if message not in self._handed:
+                await self._send(message)
+        self._handed = frozenset(news)
 
     # What the server says.
 
@@ -283,26 +309,23 @@ class Machines:
         await self._keep(till)
         self._till = till
 
-    async def synced(self, now: int, tips: Mapping[bytes, Tip] = _NOTHING) -> None:
+    async def synced(
+        self, now: int, tips: Mapping[bytes, Tip] = _NOTHING, ended: Container[bytes] = ()
+    ) -> None:
         """The server answered, and its clock says `now`; it knows the chains of passes up to
-        `tips`. Fills the outbox with all that it may not know."""
+        `tips`, and which have `ended`. Fills the outbox with all that it may not know."""
         for id, machine in self._payers.items():
             tip = tips.get(id, _UNKNOWN)
-            await self._run(machine, Synced(now, tip.sequence, tip.hash, tip.cumulative))
+            event = Synced(now, tip.sequence, tip.hash, tip.cumulative, id in ended)
+            await self._run(machine, event)
         if self._till:
             await self._run(self._till, Synced(now))
 
     async def learn(self, message: bytes) -> None:
         """Newer keys or a newer list from the server, also before there is a pass."""
-        if self._till is not None:
-            await self.received(message)
-        elif (known := self.known) is not None:
-            try:
-                news = read(message)
-            except Malformed:
-                return
-            if isinstance(news, IssuerKeys | Revocations):
-                await self.take_known(known.learn(news))
+        news = _readable(message)
+        if isinstance(news, IssuerKeys | Revocations):
+            await self._learn(news)
 
     async def outcome(self, hash: bytes, outcome: Outcomes) -> None:
         """The server's word on a payment."""
@@ -370,3 +393,10 @@ class Machines:
 
     async def _write(self, *changes: Change, trusted: bool = False) -> None:
         await asyncio.to_thread(self._journal.write, *changes, trusted=trusted)
+
+
+def _readable(data: bytes) -> AnyMessage | None:
+    try:
+        return read(data)
+    except Malformed:
+        return None

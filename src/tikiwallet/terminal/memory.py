@@ -31,6 +31,7 @@ class _Chain:
     doubt: Doubt
     seen: int
     at_hand: bytes
+    close_known: bool = False
 
 
 def known(journal: Journal) -> Known | None:
@@ -51,7 +52,13 @@ def payers(journal: Journal, known: Known) -> dict[bytes, Payer]:
     for id, row in journal.all(Shelf.PURSE):
         chain = kept(_Chain, row)
         purse = Purse(
-            chain.own, chain.tip, tuple(payments.get(id, ())), chain.close, chain.doubt, chain.seen
+            chain.own,
+            chain.tip,
+            tuple(payments.get(id, ())),
+            chain.close,
+            chain.doubt,
+            chain.seen,
+            chain.close_known,
         )
         found[id] = Payer(known, purse, at_hand=chain.at_hand)
     return found
@@ -73,7 +80,15 @@ def changes_of_payer(before: Payer | None, after: Payer) -> Iterator[Change]:
     yield from _changes_of_known(before.known if before else None, after.known)
     purse = after.purse
     id = purse.holder.id
-    chain = _Chain(purse.own, purse.tip, purse.close, purse.doubt, purse.seen, after.at_hand)
+    chain = _Chain(
+        purse.own,
+        purse.tip,
+        purse.close,
+        purse.doubt,
+        purse.seen,
+        after.at_hand,
+        purse.close_known,
+    )
     yield Change(Shelf.PURSE, id, written(chain))
     old = before.purse.payments if before else ()
     for place, payment in enumerate(purse.payments):

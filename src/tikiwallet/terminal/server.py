@@ -75,9 +75,10 @@ class Keys(msgspec.Struct):
 
 
 class Revoked(msgspec.Struct):
-    """A list of revoked passes; `more`: others follow it."""
+    """A list of revoked passes up to `epoch`; `more`: others follow it."""
 
     message: str
+    epoch: int
     more: bool
 
 

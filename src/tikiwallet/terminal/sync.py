@@ -183,8 +183,8 @@ class Sync:
         async with self._calling, self._server() as server:
             access = await self._token(server)
             await self._learn(server)
-            tips = _tips(await server.passes(access))
-            await self._machines.synced(int(time.time()), tips)
+            passes = await server.passes(access)
+            await self._machines.synced(int(time.time()), _tips(passes), _ended(passes))
             return await self._upload(server, access)
 
     async def _upload(self, server: Server, access: str) -> list[str]:
@@ -212,13 +212,13 @@ class Sync:
                 " on: ask the service.",
             )
         await self._machines.learn(bytes_of(keys.message))
+        since = (self._machines.known or known).asks_since
         while True:
-            before = (self._machines.known or known).epoch
-            news = await server.revocations(before)
+            news = await server.revocations(since)
             await self._machines.learn(bytes_of(news.message))
-            known = self._machines.known or known
-            if not news.more or known.epoch == before:
-                return known
+            if not news.more or news.epoch <= since:
+                return self._machines.known or known
+            since = news.epoch
 
     async def _first(self, server: Server, keys: Keys) -> Known:
         """Whom this terminal trusts from now on: the root that its server shows first."""
@@ -273,14 +273,18 @@ class Sync:
 
 
 def _tips(passes: list[Issued]) -> dict[bytes, Tip]:
-    """How far the service knows the chains of passes. Only of open ones: after a CLOSE nothing may
-    be signed, so there a doubt is better kept."""
+    """How far the service knows the chains of passes."""
     tips = {}
     for one in passes:
         id = ids.read_uuid(one.id)
-        if id is not None and one.tip is not None and one.state == "open":
+        if id is not None and one.tip is not None:
             tips[id] = Tip(one.tip.sequence, bytes_of(one.tip.hash), one.tip.cumulative)
     return tips
+
+
+def _ended(passes: list[Issued]) -> frozenset[bytes]:
+    found = (ids.read_uuid(one.id) for one in passes if one.state != "open")
+    return frozenset(id for id in found if id is not None)
 
 
 def _written(item: Item) -> dict[str, str]:

@@ -114,7 +114,7 @@ class Seen(Event):
 
 @unique
 class Outcomes(StrEnum):
-    """What the server may say of a payment."""
+    """What the server may say of a payment; of a VOID, too, and `CLOSED` of a CLOSE."""
 
     RECORDED = "recorded"
     CREDITED = "credited"
@@ -123,11 +123,12 @@ class Outcomes(StrEnum):
     RETURNED = "returned"
     REJECTED = "rejected"
     CONFLICT = "conflict"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Event):
-    """The server's word on the payment `hash`."""
+    """The server's word on the payment, VOID or CLOSE `hash`."""
 
     hash: bytes
     outcome: Outcomes
@@ -136,11 +137,13 @@ class Outcome(Event):
 @dataclass(frozen=True, slots=True)
 class Synced(Event):
     """The server itself answered, so `now` is its time. For payers: how far it knows this pass's
-    chain (sequence 0: nothing of it)."""
+    chain (sequence 0: nothing of it), and whether it holds the pass for `ended`, so that the chain
+    may end in a CLOSE."""
 
     sequence: int = 0
     hash: bytes = b""
     cumulative: int = 0
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -353,7 +353,7 @@ def _outcome(payee: Payee, event: Outcome) -> Step:
         if request.stage is Stage.VOID_SIGNED and Void.parse(request.void).hash == event.hash:
             stage = Stage.VOIDED
         elif request.stage in _UNSETTLED and Pay.parse(request.pay).hash == event.hash:
-            stage = _AFTER[event.outcome]
+            stage = _AFTER.get(event.outcome, request.stage)
         else:
             continue
         if stage is request.stage:

@@ -359,13 +359,11 @@ def _closing(payer: Payer) -> Step:
 
 
 def _outcome(payer: Payer, event: Outcome) -> Step:
-    """The hash is that of the PAY, or of the VOID."""
+    """The hash is that of the PAY, the VOID or the CLOSE."""
     payment = payer.purse.payment(event.hash)
     if payment is None:
-        return _void_taken(payer, event.hash)
-    if event.outcome is Outcomes.RECORDED:
-        return payer, ()
-    stage = _AFTER[event.outcome]
+        return _taken(payer, event.hash)
+    stage = _AFTER.get(event.outcome, payment.stage)
     if payment.stage is stage:
         return payer, ()
     purse = payer.purse.changed(replace(payment, stage=stage))
@@ -374,7 +372,10 @@ def _outcome(payer: Payer, event: Outcome) -> Step:
     return _storing(replace(payer, purse=purse), payment.hash)
 
 
-def _void_taken(payer: Payer, hash: bytes) -> Step:
+def _taken(payer: Payer, hash: bytes) -> Step:
+    """The server has the VOID or the CLOSE with this hash."""
+    if _is_close_unknown(payer.purse) and Close.parse(payer.purse.close).hash == hash:
+        return _storing(replace(payer, purse=replace(payer.purse, close_known=True)))
     for one in payer.purse.payments:
         if _is_void_unknown(one) and Void.parse(one.void).hash == hash:
             return _storing(
@@ -386,7 +387,8 @@ def _void_taken(payer: Payer, hash: bytes) -> Step:
 def _synced(payer: Payer, event: Synced) -> Step:
     purse = payer.purse
     if event.sequence:
-        purse = purse.synced(Tip(event.sequence, event.hash, event.cumulative))
+        tip = Tip(event.sequence, event.hash, event.cumulative)
+        purse = purse.synced(tip, ended=event.ended)
     if purse != payer.purse:
         payer = replace(payer, purse=purse, front=Stage.IDLE, offer=None)
     payer = replace(payer, known=payer.known.at_server(event.now))
@@ -422,13 +424,17 @@ def _uploads(payer: Payer) -> tuple[Effect, ...]:
     items = [
         _item(one) for one in payer.purse.payments if one.stage in _OPEN or _is_void_unknown(one)
     ]
-    if payer.purse.close:
+    if _is_close_unknown(payer.purse):
         items.append(Item(close=payer.purse.close))
     return (Upload(tuple(items)),) if items else ()
 
 
 def _is_void_unknown(payment: Payment) -> bool:
     return bool(payment.void) and not payment.void_known
+
+
+def _is_close_unknown(purse: Purse) -> bool:
+    return bool(purse.close) and not purse.close_known
 
 
 def _item(payment: Payment) -> Item:

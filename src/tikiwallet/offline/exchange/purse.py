@@ -64,7 +64,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """`own`: the PASS. `close`: the signed CLOSE, if any."""
+    """`own`: the PASS. `close`: the signed CLOSE, if any; `close_known`: the server has it."""
 
     own: bytes
     tip: Tip
@@ -72,6 +72,7 @@ class Purse:
     close: bytes = b""
     doubt: Doubt = Doubt.NONE
     seen: int = 0
+    close_known: bool = False
 
     @classmethod
     def of(cls, own: Pass) -> "Purse":
@@ -172,14 +173,16 @@ class Purse:
             return self
         return replace(self, doubt=Doubt.BEHIND, seen=max(seen, self.seen))
 
-    def synced(self, tip: Tip) -> "Purse":
-        """The server knows the chain up to `tip`. It fills in exactly what was missing; where it
-        knows more or other than should be, this store went back further than anybody can tell."""
+    def synced(self, tip: Tip, *, ended: bool = False) -> "Purse":
+        """The server knows the chain up to `tip`. It fills in exactly what was missing, but for a
+        pass that has `ended`: after a CLOSE nothing may be signed, so there the doubt stays. Where
+        it knows more or other than should be, this store went back further than anybody can
+        tell."""
         if self.doubt is Doubt.LOST:
             return self
         if self._contradicts(tip) or tip.sequence > (self.mark or 0):
             return self.lost()
-        if self.doubt is Doubt.BEHIND and tip.sequence == self.seen:
+        if self.doubt is Doubt.BEHIND and tip.sequence == self.seen and not ended:
             return replace(self, tip=tip, doubt=Doubt.NONE, seen=0)
         return self
 

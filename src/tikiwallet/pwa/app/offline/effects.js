@@ -8,7 +8,7 @@ import { NONE } from "./cbor.js";
 /** @typedef {import("./refusals.js").Refusal} Refusal */
 /** @typedef {import("./till.js").Taken} Taken */
 
-/** @typedef {"recorded" | "credited" | "partial" | "voided" | "returned" | "rejected" | "conflict"} OutcomeWord */
+/** @typedef {"recorded" | "credited" | "partial" | "voided" | "returned" | "rejected" | "conflict" | "closed"} OutcomeWord */
 /**
  * What both machines meet. `now` is what the device's clock shows, in seconds since 1970.
  * @typedef {{ now: number } & (
@@ -18,7 +18,7 @@ import { NONE } from "./cbor.js";
  *   | { type: "signed", hash: Bytes, signature: Bytes }
  *   | { type: "declined", hash: Bytes }
  *   | { type: "outcome", hash: Bytes, outcome: OutcomeWord }
- *   | { type: "synced", sequence: number, hash: Bytes, cumulative: number }
+ *   | { type: "synced", sequence: number, hash: Bytes, cumulative: number, ended: boolean }
  *   | { type: "restarted", sequenceSeen: number | null }
  * )} Event
  */

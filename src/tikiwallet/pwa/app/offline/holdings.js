@@ -23,7 +23,6 @@ import { parse } from "./messages.js";
  * @property {number} claimUntil seconds since 1970
  * @property {Payer} payer the machine that pays with it
  * @property {boolean} [replaced] another one took its place, or the phone was reported and registered anew
- * @property {boolean} [isClosed] the service knows that it was given back
  */
 /** @typedef {{ id: string, payee: Payee }} TillRow the machine that is paid in the currency `id` */
 /**

@@ -10,13 +10,15 @@ import { Trust } from "./trust.js";
  * @typedef {object} Known times are seconds since 1970
  * @property {Bytes} root the pinned key
  * @property {Bytes} keys the newest KEYS
- * @property {Bytes[]} lists REVOCATIONS, a whole list and what followed it, kept to be handed on
+ * @property {Bytes[]} lists REVOCATIONS, a whole list and what followed it, the newest of them, kept to be handed on
  * @property {number} epoch of the lists
  * @property {number} listedAt all that was revoked until then is in them
  * @property {Bytes[]} revoked ids of passes, sorted: what the lists come to
  * @property {number} signedAt
  * @property {number} now
  */
+
+const LISTS_MAX = 6;
 
 /** @param {Known} known @param {number} clock what it shows @returns {Known} */
 export const atClock = (known, clock) => ({ ...known, now: Math.max(known.now, clock) });
@@ -75,7 +77,7 @@ async function withList(known, news) {
   const ids = since || isSetBack ? [...known.revoked, ...passes] : passes;
   const revoked = [...new Map(ids.map((id) => [String(id), id])).values()].sort(compare);
   const earlier = await Promise.all(known.lists.map((one) => parse("revocations", one)));
-  const lists = [...earlier.filter((one) => one.since < since).map(({ raw }) => raw), news.raw];
+  const lists = [...earlier.filter((one) => one.since < since).map(({ raw }) => raw), news.raw].slice(-LISTS_MAX);
   return atSignature({ ...known, epoch, listedAt: isWhole ? time : known.listedAt, lists, revoked }, time);
 }
 

@@ -32,6 +32,7 @@ import { Kind, LinkLost, newSecret, openLink, placeOf } from "./webtransport.js"
  * @property {Link | null} link
  * @property {boolean} there the other side's person says so, too
  * @property {Set<string>} sent over this link
+ * @property {number} news that came over it of what the issuer says
  */
 
 const NOTE = "offline.nearby";
@@ -39,6 +40,7 @@ const PING_MS = 15_000;
 const AGAIN_MS = 1_000;
 // As long as a terminal keeps the line for who was lost (terminal/line.py).
 const PATIENCE_MS = 30_000;
+const NEWS_MAX = 64; // over one link
 const FOREVER_MS = 2 ** 31 - 1;
 /** @type {Nearby} */
 const BEGINNING = { phase: "connecting", digits: "", reason: "ended", offer: null, exchange: null, problem: null };
@@ -69,6 +71,7 @@ export function meet(text) {
     link: null,
     there: false,
     sent: new Set(),
+    news: 0,
   };
   if (again) change({ exchange: before.exchange });
   keep(talk);
@@ -148,7 +151,7 @@ function end(mine, reason) {
 /** @param {Talk} mine @param {Link} link until the terminal hangs up; throws LinkLost */
 async function speak(mine, link) {
   if (talk !== mine) return link.close();
-  Object.assign(mine, { link, there: false, sent: new Set() });
+  Object.assign(mine, { link, there: false, sent: new Set(), news: 0 });
   change({ phase: mine.agreed ? "waiting" : "comparing", digits: link.digits });
   if (mine.agreed) say(mine, Kind.CONFIRMED);
   const pinging = setInterval(() => say(mine, Kind.PING), PING_MS);
@@ -195,7 +198,7 @@ async function hear(mine, data) {
       else change({ offer: found, problem: null });
     } else if (message.kind === "void" && offer?.id === hexOf(message.requestId)) {
       change({ offer: null, problem: new Problem("offline_cancelled") });
-    } else {
+    } else if ((message.kind !== "keys" && message.kind !== "revocations") || mine.news++ < NEWS_MAX) {
       await takeIn(message);
     }
   } catch (error) {

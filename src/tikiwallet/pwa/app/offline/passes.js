@@ -61,7 +61,7 @@ export async function getReady({ currency, amount, pin, lock }) {
     await want(wanted, pin);
   } catch (error) {
     // Only now: what may not be set aside at all shall not cost what is there.
-    const open = /** @type {PassRow[]} */ (await readAll("passes")).find((one) => one.currency === currency && !one.isClosed);
+    const open = /** @type {PassRow[]} */ (await readAll("passes")).find((one) => one.currency === currency && !one.payer.purse.closeKnown);
     if (!open || asProblem(error).code !== "pass_open") throw error;
     await giveBack(open.id, pin);
     await want(wanted, pin);
@@ -143,5 +143,5 @@ export async function giveBack(id, pin) {
   if (row.payer.purse.close.length === 0) await close(id, await unlock(row.kept, row.kept.lock.kind === "pin" ? pin : null));
   await syncNow();
   const after = /** @type {PassRow} */ (await read("passes", id));
-  if (!after.isClosed) throw new Problem("offline_close");
+  if (!after.payer.purse.closeKnown) throw new Problem("offline_close");
 }

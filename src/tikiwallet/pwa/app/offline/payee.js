@@ -30,7 +30,7 @@ import * as tills from "./till.js";
 /** @typedef {[Payee, Effect[]]} Step */
 
 const LIFE = 120; // seconds in which a payer may confirm
-/** @type {Record<import("./effects.js").OutcomeWord, Stage>} */
+/** @type {Partial<Record<import("./effects.js").OutcomeWord, Stage>>} */
 const AFTER = {
   recorded: "uploaded",
   credited: "credited",
@@ -274,7 +274,7 @@ async function outcome(payee, { hash, outcome: word }) {
 async function stageAfter({ stage, void: off, pay }, hash, word) {
   if (stage === "void_signed" && sameBytes((await parse("void", off)).hash, hash)) return "voided";
   const isOpen = TO_UPLOAD.has(stage) || stage === "partial"; // what is left open of a part may still come
-  return isOpen && sameBytes((await parse("pay", pay)).hash, hash) ? AFTER[word] : null;
+  return isOpen && sameBytes((await parse("pay", pay)).hash, hash) ? (AFTER[word] ?? stage) : null;
 }
 
 /** @param {Payee} payee @param {number} now @returns {Step} */

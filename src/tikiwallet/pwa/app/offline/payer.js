@@ -297,28 +297,32 @@ async function closing(payer) {
   return signing({ ...payer, front: "closing", offer: null, atHand: NONE, closingAt: payer.known.now });
 }
 
-/** The hash is that of the PAY, or of the VOID. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
+/** The hash is that of the PAY, the VOID or the CLOSE. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
 async function outcome(payer, { hash, outcome: word }) {
   const payment = purses.paymentOf(payer.purse, hash);
   const stage = AFTER[word];
-  if (!payment) return voidTaken(payer, hash);
+  if (!payment) return taken(payer, hash);
   if (!stage || payment.stage === stage) return [payer, []];
   const purse = purses.changed(payer.purse, { ...payment, stage });
   return storing({ ...payer, purse: stage === "conflict" ? purses.lost(purse) : purse }, hash);
 }
 
-/** @param {Payer} payer @param {Bytes} hash @returns {Promise<Step>} */
-async function voidTaken(payer, hash) {
-  for (const one of payer.purse.payments.filter(isVoidUnknown)) {
+/** @param {Payer} payer @param {Bytes} hash of the VOID or CLOSE that the server has @returns {Promise<Step>} */
+async function taken(payer, hash) {
+  const { purse } = payer;
+  if (isCloseUnknown(purse) && sameBytes((await parse("close", purse.close)).hash, hash)) {
+    return storing({ ...payer, purse: { ...purse, closeKnown: true } });
+  }
+  for (const one of purse.payments.filter(isVoidUnknown)) {
     if (!sameBytes((await parse("void", one.void)).hash, hash)) continue;
-    return storing({ ...payer, purse: purses.changed(payer.purse, { ...one, voidKnown: true }) });
+    return storing({ ...payer, purse: purses.changed(purse, { ...one, voidKnown: true }) });
   }
   return [payer, []];
 }
 
 /** @param {Payer} payer @param {EventOf<"synced">} event @returns {Promise<Step>} */
-async function synced(payer, { now, sequence, hash, cumulative }) {
-  const purse = sequence ? await purses.synced(payer.purse, { sequence, hash, cumulative }) : payer.purse;
+async function synced(payer, { now, sequence, hash, cumulative, ended }) {
+  const purse = sequence ? await purses.synced(payer.purse, { sequence, hash, cumulative }, ended) : payer.purse;
   const next = purse === payer.purse ? payer : { ...idle(payer), purse };
   const [waiting, effects] = storing({ ...next, known: atServer(next.known, now) });
   return [waiting, [...effects, ...uploads(waiting)]];
@@ -343,10 +347,13 @@ function restarted(payer, { now, sequenceSeen }) {
 }
 
 /** @param {Payer} payer @returns {Effect[]} all that the server may not know yet */
-function uploads({ purse: { payments, close } }) {
-  const items = payments.filter((one) => OPEN.has(one.stage) || isVoidUnknown(one)).map(itemOf);
-  return upload(close.length ? [...items, item({ close })] : items);
+function uploads({ purse }) {
+  const items = purse.payments.filter((one) => OPEN.has(one.stage) || isVoidUnknown(one)).map(itemOf);
+  return upload(isCloseUnknown(purse) ? [...items, item({ close: purse.close })] : items);
 }
+
+/** @param {import("./purse.js").Purse} purse */
+const isCloseUnknown = ({ close, closeKnown }) => close.length > 0 && !closeKnown;
 
 /** @param {Payment} payment */
 const isVoidUnknown = (payment) => payment.void.length > 0 && !payment.voidKnown;

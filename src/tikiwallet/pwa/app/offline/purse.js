@@ -26,7 +26,10 @@ import { parse } from "./messages.js";
  * @property {Bytes} void
  * @property {boolean} voidKnown the server has it
  */
-/** @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number }} Purse own: the PASS */
+/**
+ * @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number, closeKnown: boolean }} Purse
+ * own: the PASS; closeKnown: the server has the CLOSE
+ */
 
 /** A payment or CLOSE that does not follow the last one: a bug, and never to be sent. */
 export class WentBack extends Error {}
@@ -39,6 +42,7 @@ export const purseOf = (own) => ({
   close: NONE,
   doubt: "none",
   seen: 0,
+  closeKnown: false,
 });
 
 /** @param {{ own: Bytes }} of purse or till @returns {Promise<Pass>} */
@@ -127,12 +131,14 @@ export function restarted(purse, seen) {
 /**
  * @param {Purse} purse @param {Tip} tip how far the server knows the chain. It fills in exactly what was missing; where it
  * knows more or other than should be, this store went back further than anybody can tell
+ * @param {boolean} ended the pass is open no more: after a CLOSE nothing may be signed, so a doubt stays
  * @returns {Promise<Purse>} the same when it says nothing new
  */
-export async function synced(purse, tip) {
+export async function synced(purse, tip, ended) {
   if (purse.doubt === "lost") return purse;
   if ((await contradicts(purse, tip)) || tip.sequence > Math.max(lastSigned(purse), purse.seen)) return lost(purse);
-  return purse.doubt === "behind" && tip.sequence === purse.seen ? { ...purse, tip, doubt: "none", seen: 0 } : purse;
+  const isFilled = purse.doubt === "behind" && tip.sequence === purse.seen && !ended;
+  return isFilled ? { ...purse, tip, doubt: "none", seen: 0 } : purse;
 }
 
 /** @param {Purse} purse @param {Tip} tip */

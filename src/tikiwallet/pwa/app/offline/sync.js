@@ -8,9 +8,9 @@ import { signal } from "../core/ui.js";
 import { refreshMoney } from "../money/wallets.js";
 import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
-import { hexOf, refresh } from "./holdings.js";
-import { begin, forget, keepFact, now, read, readAll, readFact, write } from "./journal.js";
-import { parse } from "./messages.js";
+import { refresh } from "./holdings.js";
+import { begin, forget, keepFact, now, readAll, readFact, write } from "./journal.js";
+import { read as message } from "./messages.js";
 import { alone, tell } from "./meeting.js";
 
 /** @typedef {import("./effects.js").Item} Item */
@@ -91,16 +91,15 @@ async function learn(machines) {
 }
 
 /**
- * How far the service knows the chains of passes. Only of open ones: after a CLOSE nothing may be signed, so there
- * a doubt is better kept.
- * @returns {Promise<Map<string, { sequence: number, hash: Uint8Array, cumulative: number }>>}
+ * How far the service knows the chains of passes, and whether it holds them for ended.
+ * @returns {Promise<Map<string, { sequence: number, hash: Uint8Array, cumulative: number, ended: boolean }>>}
  */
 async function knownTips() {
   const { items } = await get("/v1/offline/passes", { query: { limit: 100 } });
   return new Map(
     items
-      .filter((/** @type {any} */ { state, tip }) => state === "open" && tip)
-      .map((/** @type {any} */ { id, tip }) => [id, { ...tip, hash: read64(tip.hash) }]),
+      .filter((/** @type {any} */ { tip }) => tip)
+      .map((/** @type {any} */ { id, state, tip }) => [id, { ...tip, hash: read64(tip.hash), ended: state !== "open" }]),
   );
 }
 
@@ -110,12 +109,9 @@ async function handIn(machines) {
   const items = new Map();
   const tips = await knownTips();
   for (const { side, id } of machines) {
-    const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0 };
+    const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0, ended: false };
     const result = await tell(side, id, { type: "synced", ...tip });
-    const closed = side === "payer" && (await read("passes", id)).isClosed;
-    for (const item of result.items) {
-      if (!item.close.length || !closed) items.set(String([item.close, item.void, item.pay]), item);
-    }
+    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
   }
   /** @type {Problem | null} */
   let refused = null;
@@ -150,15 +146,7 @@ export function saveAll(exchanges) {
 
 /** @param {Machine[]} machines @param {Item} item @param {any} told what the service says of it */
 async function hear(machines, item, told) {
-  if (item.close.length) {
-    const { passId } = await parse("close", item.close);
-    await alone(async () => {
-      const row = (await readAll("passes")).find(({ id }) => id.replaceAll("-", "") === hexOf(passId));
-      if (row) await write({ store: "passes", row: { ...row, isClosed: true } });
-    });
-    return;
-  }
-  const { hash } = item.void.length ? await parse("void", item.void) : await parse("pay", item.pay);
+  const { hash } = await message([item.close, item.void, item.pay].find((data) => data.length) ?? NONE);
   for (const { side, id } of machines) await tell(side, id, { type: "outcome", hash, outcome: OUTCOMES[told.state] ?? told.state });
 }
 
