@@ -13,6 +13,8 @@ from tikiwallet.identity.phones import normalise
 from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.till import Request
+from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal.discovery import Discovery, Peer, clean_name
 from tikiwallet.terminal.framed import Conversation
 from tikiwallet.terminal.journal import Change, Journal, Shelf
@@ -20,7 +22,9 @@ from tikiwallet.terminal.line import Line, LineBusy
 from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
 from tikiwallet.terminal.phones import Phones, near_addresses
+from tikiwallet.terminal.seen import ELSEWHERE
 from tikiwallet.terminal.server import Offline, Refused
+from tikiwallet.terminal.shop import Shop
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
 from tikiwallet.terminal.sync import Sync
 
@@ -53,8 +57,12 @@ class Terminal:
             opened=self._line_opened,
             came=self._came,
         )
-        self._machines = Machines(journal, send=self._line.send, shown=self._shown)
+        self._machines = Machines(journal, send=self._line.send, shown=self._shown, took=self._took)
         self._sync = Sync(journal, self._machines, server)
+        self._shop = Shop(
+            journal, self._machines, self._certificate, lambda: self._sync.phone, self
+        )
+        self._is_elsewhere = False
         self._phones = Phones(self)
         self._sync_soon = asyncio.Event()
         self._listener: Listener | None = None
@@ -80,7 +88,8 @@ class Terminal:
 
     async def _start(self) -> None:
         doubtful = await self._machines.start()
-        self._listener = Listener(self._certificate, self.meet)
+        await self._shop.start()
+        self._listener = Listener(self._certificate, self.meet, on_till=self._shop.take)
         self._announce()
         self._tasks.append(asyncio.create_task(self._keep_in_sync()))
         self._tasks.append(asyncio.create_task(self._guarded(self._keep_open_for_phones())))
@@ -106,6 +115,7 @@ class Terminal:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._line.hang_up()
+        await self._shop.close()
         await self._phones.close()
         if self._discovery:
             await self._discovery.close()
@@ -138,6 +148,7 @@ class Terminal:
             "phones": self._phones.text,
             "pass": pass_facts(own, self._machines.payer) if own else None,
             "to_upload": len(self._machines.outbox.items),
+            "tills": self._shop.count,
         }
 
     def _line_facts(self) -> Facts:
@@ -156,6 +167,10 @@ class Terminal:
     def receipts(self, count: int = 20) -> list[Facts]:
         """The newest payments, with their receipts."""
         return [receipt_facts(deal, self.name) for deal in self._machines.deals()[:count]]
+
+    def proofs(self) -> list[Facts]:
+        """Of each pass whose key signed two payments in one place: the evidence."""
+        return self._shop.proofs()
 
     # The line.
 
@@ -293,6 +308,8 @@ class Terminal:
     # What happens.
 
     def _peers_changed(self, _peers: dict[str, Peer]) -> None:
+        if self._discovery:
+            self._shop.look(self._discovery)
         self._tell("peers", peers=self._peer_facts())
 
     def _line_changed(self, words: str) -> None:
@@ -308,22 +325,45 @@ class Terminal:
         await self._machines.greet()
 
     async def _came(self, message: bytes) -> None:
-        await self._guarded(self._machines.received(message))
+        await self._guarded(self._receive(message))
+
+    async def _receive(self, message: bytes) -> None:
+        self._is_elsewhere = self._shop.has_elsewhere(message)
+        await self._machines.received(message)
+
+    def _took(self, pay: bytes) -> None:
+        self._shop.took(pay)
 
     def _shown(self, show: Show, about: Payer | Request | None) -> None:
-        self._tell("show", **facts_of(show, about))
+        facts = facts_of(show, about)
+        if show.refusal is Refusal.CONFLICT and self._is_elsewhere:
+            facts["text"] = ELSEWHERE
+        self._tell("show", **facts)
         if show.view in _DONE:
             self._sync_soon.set()
 
+    def tills(self, count: int) -> None:
+        """So many other tills of the shop are linked now."""
+        self._tell("tills", count=count)
+
+    def signed_twice(self, pay: Pay, words: str) -> None:
+        """There is a proof against the pass that this payment is from."""
+        self._tell("signed_twice", **{"pass": pay.payer.id.hex()}, name=pay.payer.name, text=words)
+        self._sync_soon.set()
+
+    def failed(self, error: Exception) -> None:
+        """What ends the terminal: `failure` raises it."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     async def _guarded(self, work: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
-        """A failure that nobody awaits ends the terminal: `failure` raises it."""
+        """A failure that nobody awaits ends the terminal."""
         try:
             await work
         except (CannotDo, asyncio.CancelledError):
             raise
         except Exception as error:
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self.failed(error)
             raise
 
 

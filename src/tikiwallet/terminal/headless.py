@@ -25,6 +25,7 @@ _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     for method in (
         Terminal.status,
         Terminal.receipts,
+        Terminal.proofs,
         Terminal.call,
         Terminal.phones_at,
         Terminal.agree,

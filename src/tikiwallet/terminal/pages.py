@@ -71,17 +71,20 @@ class Model:
     notice: str = ""
     receipts: list[Facts] = field(default_factory=list)
     phones: str = ""
+    tills: int = 0
     networks: list[str] = field(default_factory=list)
 
     def hear(self, event: str, facts: Facts) -> None:
         """Take in an event of the terminal."""
-        self.notice = str(facts.get("text", self.notice if event == "peers" else ""))
+        self.notice = str(facts.get("text", self.notice if event in ("peers", "tills") else ""))
         match event:
             case "started" | "synced" | "loaded":
                 self.status = facts
                 self.line, self.peers = facts["line"], facts["peers"]
             case "peers":
                 self.peers = facts["peers"]
+            case "tills":
+                self.tills = facts["count"]
             case "line":
                 self.line = facts
                 if facts["phase"] == "comparing":
@@ -140,6 +143,8 @@ def summary(model: Model) -> str:
         parts.append(f"{own['left_price']} left, {own['payments_left']} payments")
     else:
         parts.append("no pass yet")
+    if tills := model.tills:
+        parts.append(f"{tills} other {'till' if tills == 1 else 'tills'}")
     if waiting := model.status.get("to_upload"):
         parts.append(f"{waiting} to upload")
     return "  ·  ".join(parts)
