@@ -21,16 +21,19 @@ from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.line import Line, LineBusy
 from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
+from tikiwallet.terminal.own_network import OwnNetwork
 from tikiwallet.terminal.phones import Phones, near_addresses
 from tikiwallet.terminal.seen import ELSEWHERE
 from tikiwallet.terminal.server import Offline, Refused
 from tikiwallet.terminal.shop import Shop
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
 from tikiwallet.terminal.sync import Sync
+from tikiwallet.terminal.wifi_direct import NoWifiDirect
 
 NAMELESS: Final = "New terminal"
 _SYNC_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
+_OTHER_WAYS: Final = "Let phones in over a network that both are in: its QR code stays."
 _DONE: Final = frozenset({View.ACCEPTED, View.VOIDED, View.CLOSED})
 
 
@@ -64,6 +67,7 @@ class Terminal:
         )
         self._is_elsewhere = False
         self._phones = Phones(self)
+        self._network = OwnNetwork(self._network_gone)
         self._sync_soon = asyncio.Event()
         self._listener: Listener | None = None
         self._discovery: Discovery | None = None
@@ -117,6 +121,7 @@ class Terminal:
         await self._line.hang_up()
         await self._shop.close()
         await self._phones.close()
+        await self._network.close()
         if self._discovery:
             await self._discovery.close()
         if self._listener:
@@ -146,6 +151,7 @@ class Terminal:
             "line": self._line_facts(),
             "peers": self._peer_facts(),
             "phones": self._phones.text,
+            "network": self._network_facts(),
             "pass": pass_facts(own, self._machines.payer) if own else None,
             "to_upload": len(self._machines.outbox.items),
             "tills": self._shop.count,
@@ -198,6 +204,33 @@ class Terminal:
         if not self._phones.text:
             raise CannotDo("No phone can come that way: no service was named, or no such network.")
         return self._phones.text
+
+    async def open_network(self) -> Facts:
+        """Make a Wi-Fi network of this terminal's own, and let phones in over it."""
+        try:
+            await self._network.open()
+        except NoWifiDirect as why:
+            raise CannotDo(f"No Wi-Fi Direct here. {why} {_OTHER_WAYS}") from None
+        return await self._network_changed()
+
+    async def close_network(self) -> None:
+        """End that network; phones come over the others again."""
+        await self._network.close()
+        await self._network_changed()
+
+    async def _network_changed(self, words: str = "") -> Facts:
+        facts = self._network_facts()
+        self._phones.choose("")
+        self._tell("network", **facts, **({"text": words} if words else {}))
+        await self._look_for_phones()
+        return facts
+
+    def _network_facts(self) -> Facts:
+        group = self._network.group
+        return {"name": group.ssid, "wifi": group.text} if group else {"name": "", "wifi": ""}
+
+    async def _network_gone(self) -> None:
+        await self._network_changed("The Wi-Fi network of this terminal is gone.")
 
     async def agree(self) -> None:
         """The digits agree."""
@@ -302,7 +335,8 @@ class Terminal:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look_for_phones(self) -> None:
-        if await self._phones.look(self._sync.url):
+        group = self._network.group
+        if await self._phones.look(self._sync.url, group.interface if group else ""):
             self._tell("phones", address=self._phones.text, networks=near_addresses())
 
     # What happens.
