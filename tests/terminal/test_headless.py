@@ -87,9 +87,10 @@ def test_what_does_not_fit_is_told_in_words(folder: Path) -> None:
 
 
 def test_a_second_terminal_in_the_same_folder_is_refused(folder: Path) -> None:
-    with device(folder) as one, device(folder) as other:
+    with device(folder) as one:
         one.expect("started")
-        assert other.leave() == 1
+        with device(folder) as other:
+            assert other.leave() == 1
 
 
 def test_a_damaged_journal_is_refused_then_recovered(folder: Path) -> None:

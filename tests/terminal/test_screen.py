@@ -21,9 +21,9 @@ from tikiwallet.terminal.screen import TerminalApp
 class Person:
     """Somebody before a terminal's screen."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: str | None = None) -> None:
         async def open_(tell: Any) -> Terminal:
-            self.terminal = await Terminal.open(folder, server=None, recover=False, tell=tell)
+            self.terminal = await Terminal.open(folder, server=server, recover=False, tell=tell)
             return self.terminal
 
         self.app = TerminalApp(open_)

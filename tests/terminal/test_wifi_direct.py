@@ -3,15 +3,13 @@
 import asyncio
 import os
 import shutil
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 from tests.terminal import fake_supplicant
+from tests.terminal.buses import Process, Start
 
 from tikiwallet.terminal import wifi_direct
 from tikiwallet.terminal.wifi_direct import Group, GroupOwner, NoWifiDirect
@@ -19,58 +17,6 @@ from tikiwallet.terminal.wifi_direct import Group, GroupOwner, NoWifiDirect
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="Debian's package dbus is not installed"
 )
-Process = asyncio.subprocess.Process
-_CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-<allow own="*"/></policy></busconfig>"""
-
-
-@asynccontextmanager
-async def running(*command: str) -> AsyncIterator[Process]:
-    """A process, from its first line on."""
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(10):
-            assert await process.stdout.readline()
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-@pytest.fixture
-async def bus(data_dir: Path) -> AsyncIterator[Process]:
-    configuration = data_dir / "bus.conf"
-    configuration.write_text(_CONFIGURATION.format(socket=data_dir / "bus"))
-    arguments = [f"--config-file={configuration}", "--nofork", "--print-address=1"]
-    async with running("dbus-daemon", *arguments) as process:
-        yield process
-
-
-@pytest.fixture
-def address(data_dir: Path) -> str:
-    return f"unix:path={data_dir / 'bus'}"
-
-
-Start = Callable[[str], Awaitable[Process]]
-
-
-@pytest.fixture
-async def supplicant(bus: Process, address: str) -> AsyncIterator[Start]:
-    """Starts wpa_supplicant in one of its modes."""
-    async with AsyncExitStack() as stack:
-
-        async def start(mode: str) -> Process:
-            module = fake_supplicant.__name__
-            return await stack.enter_async_context(
-                running(sys.executable, "-m", module, address, mode)
-            )
-
-        yield start
 
 
 async def calls(process: Process) -> list[str]:

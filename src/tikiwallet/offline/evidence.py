@@ -77,6 +77,12 @@ def document(
     }
 
 
+def of_payments(root: bytes, keys: bytes, one: Pay, other: Pay) -> dict[str, Any] | None:
+    """The document of two payments from one pass; None where they do not contradict each other."""
+    kind = contradiction(_signed(one), _signed(other))
+    return document(kind, root, keys, one.payer.raw, (one.raw, other.raw)) if kind else None
+
+
 def verify(told: Any, root: bytes | None = None) -> Proven:
     """Check a document against the `root` key (None: the one that it names, which then has to be
     compared with a root known from elsewhere). Raises DoesNotProve."""

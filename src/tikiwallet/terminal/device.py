@@ -13,20 +13,27 @@ from tikiwallet.identity.phones import normalise
 from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.till import Request
+from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal.discovery import Discovery, Peer, clean_name
 from tikiwallet.terminal.framed import Conversation
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.line import Line, LineBusy
 from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
+from tikiwallet.terminal.own_network import OwnNetwork
 from tikiwallet.terminal.phones import Phones, near_addresses
+from tikiwallet.terminal.seen import ELSEWHERE
 from tikiwallet.terminal.server import Offline, Refused
+from tikiwallet.terminal.shop import Shop
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
 from tikiwallet.terminal.sync import Sync
+from tikiwallet.terminal.wifi_direct import NoWifiDirect
 
 NAMELESS: Final = "New terminal"
 _SYNC_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
+_OTHER_WAYS: Final = "Let phones in over a network that both are in: its QR code stays."
 _DONE: Final = frozenset({View.ACCEPTED, View.VOIDED, View.CLOSED})
 
 
@@ -53,9 +60,14 @@ class Terminal:
             opened=self._line_opened,
             came=self._came,
         )
-        self._machines = Machines(journal, send=self._line.send, shown=self._shown)
+        self._machines = Machines(journal, send=self._line.send, shown=self._shown, took=self._took)
         self._sync = Sync(journal, self._machines, server)
+        self._shop = Shop(
+            journal, self._machines, self._certificate, lambda: self._sync.phone, self
+        )
+        self._is_elsewhere = False
         self._phones = Phones(self)
+        self._network = OwnNetwork(self._network_gone)
         self._sync_soon = asyncio.Event()
         self._listener: Listener | None = None
         self._discovery: Discovery | None = None
@@ -80,7 +92,8 @@ class Terminal:
 
     async def _start(self) -> None:
         doubtful = await self._machines.start()
-        self._listener = Listener(self._certificate, self.meet)
+        await self._shop.start()
+        self._listener = Listener(self._certificate, self.meet, on_till=self._shop.take)
         self._announce()
         self._tasks.append(asyncio.create_task(self._keep_in_sync()))
         self._tasks.append(asyncio.create_task(self._guarded(self._keep_open_for_phones())))
@@ -106,7 +119,9 @@ class Terminal:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._line.hang_up()
+        await self._shop.close()
         await self._phones.close()
+        await self._network.close()
         if self._discovery:
             await self._discovery.close()
         if self._listener:
@@ -136,8 +151,10 @@ class Terminal:
             "line": self._line_facts(),
             "peers": self._peer_facts(),
             "phones": self._phones.text,
+            "network": self._network_facts(),
             "pass": pass_facts(own, self._machines.payer) if own else None,
             "to_upload": len(self._machines.outbox.items),
+            "tills": self._shop.count,
         }
 
     def _line_facts(self) -> Facts:
@@ -156,6 +173,10 @@ class Terminal:
     def receipts(self, count: int = 20) -> list[Facts]:
         """The newest payments, with their receipts."""
         return [receipt_facts(deal, self.name) for deal in self._machines.deals()[:count]]
+
+    def proofs(self) -> list[Facts]:
+        """Of each pass whose key signed two payments in one place: the evidence."""
+        return self._shop.proofs()
 
     # The line.
 
@@ -183,6 +204,33 @@ class Terminal:
         if not self._phones.text:
             raise CannotDo("No phone can come that way: no service was named, or no such network.")
         return self._phones.text
+
+    async def open_network(self) -> Facts:
+        """Make a Wi-Fi network of this terminal's own, and let phones in over it."""
+        try:
+            await self._network.open()
+        except NoWifiDirect as why:
+            raise CannotDo(f"No Wi-Fi Direct here. {why} {_OTHER_WAYS}") from None
+        return await self._network_changed()
+
+    async def close_network(self) -> None:
+        """End that network; phones come over the others again."""
+        await self._network.close()
+        await self._network_changed()
+
+    async def _network_changed(self, words: str = "") -> Facts:
+        facts = self._network_facts()
+        self._phones.choose("")
+        self._tell("network", **facts, **({"text": words} if words else {}))
+        await self._look_for_phones()
+        return facts
+
+    def _network_facts(self) -> Facts:
+        group = self._network.group
+        return {"name": group.ssid, "wifi": group.text} if group else {"name": "", "wifi": ""}
+
+    async def _network_gone(self) -> None:
+        await self._network_changed("The Wi-Fi network of this terminal is gone.")
 
     async def agree(self) -> None:
         """The digits agree."""
@@ -288,12 +336,15 @@ class Terminal:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look_for_phones(self) -> None:
-        if await self._phones.look(self._sync.url):
+        group = self._network.group
+        if await self._phones.look(self._sync.url, group.interface if group else ""):
             self._tell("phones", address=self._phones.text, networks=near_addresses())
 
     # What happens.
 
     def _peers_changed(self, _peers: dict[str, Peer]) -> None:
+        if self._discovery:
+            self._shop.look(self._discovery)
         self._tell("peers", peers=self._peer_facts())
 
     def _line_changed(self, words: str) -> None:
@@ -309,22 +360,45 @@ class Terminal:
         await self._machines.greet()
 
     async def _came(self, message: bytes) -> None:
-        await self._guarded(self._machines.received(message))
+        await self._guarded(self._receive(message))
+
+    async def _receive(self, message: bytes) -> None:
+        self._is_elsewhere = self._shop.has_elsewhere(message)
+        await self._machines.received(message)
+
+    def _took(self, pay: bytes) -> None:
+        self._shop.took(pay)
 
     def _shown(self, show: Show, about: Payer | Request | None) -> None:
-        self._tell("show", **facts_of(show, about))
+        facts = facts_of(show, about)
+        if show.refusal is Refusal.CONFLICT and self._is_elsewhere:
+            facts["text"] = ELSEWHERE
+        self._tell("show", **facts)
         if show.view in _DONE:
             self._sync_soon.set()
 
+    def tills(self, count: int) -> None:
+        """So many other tills of the shop are linked now."""
+        self._tell("tills", count=count)
+
+    def signed_twice(self, pay: Pay, words: str) -> None:
+        """There is a proof against the pass that this payment is from."""
+        self._tell("signed_twice", **{"pass": pay.payer.id.hex()}, name=pay.payer.name, text=words)
+        self._sync_soon.set()
+
+    def failed(self, error: Exception) -> None:
+        """What ends the terminal: `failure` raises it."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     async def _guarded(self, work: Coroutine[Any, Any, None] | Awaitable[None]) -> None:
-        """A failure that nobody awaits ends the terminal: `failure` raises it."""
+        """A failure that nobody awaits ends the terminal."""
         try:
             await work
         except (CannotDo, asyncio.CancelledError):
             raise
         except Exception as error:
-            if not self._failed.done():
-                self._failed.set_exception(error)
+            self.failed(error)
             raise
 
 

@@ -80,14 +80,15 @@ def _is_usable(address: str) -> bool:
     return not ip.is_multicast and not ip.is_unspecified and bool(scoped)
 
 
-def own_addresses() -> list[str]:
-    """This machine's addresses on interfaces that are up; loopback only where there is no other."""
+def own_addresses(interface: str = "") -> list[str]:
+    """This machine's addresses on interfaces that are up, or on that one; loopback only where there
+    is no other."""
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     found = {
         address.address.partition("%")[0]
         for name, addresses in psutil.net_if_addrs().items()
         for address in addresses
-        if name in up and address.family.name in {"AF_INET", "AF_INET6"}
+        if name in up and interface in ("", name) and address.family.name in {"AF_INET", "AF_INET6"}
     }
     outside = {a for a in found if not ipaddress.ip_address(a).is_loopback}
     return sorted(outside or found)
@@ -145,9 +146,11 @@ class Discovery:
         finally:
             for task in self._resolving.values():
                 task.cancel()
-            if browser is not None:
-                await browser.async_cancel()
-            await zeroconf.async_close()
+            try:
+                if browser is not None:
+                    await browser.async_cancel()
+            finally:  # also of one that had hardly begun
+                await zeroconf.async_close()
 
     def _info(self, addresses: list[str]) -> AsyncServiceInfo:
         return AsyncServiceInfo(

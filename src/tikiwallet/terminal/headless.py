@@ -25,8 +25,11 @@ _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
     for method in (
         Terminal.status,
         Terminal.receipts,
+        Terminal.proofs,
         Terminal.call,
         Terminal.phones_at,
+        Terminal.open_network,
+        Terminal.close_network,
         Terminal.agree,
         Terminal.hang_up,
         Terminal.ask,
@@ -42,8 +45,10 @@ _COMMANDS: Final[dict[str, Callable[..., Any]]] = {
         Terminal.sync,
     )
 }
-# These wait for a server; people go on paying meanwhile.
-_SLOW: Final = frozenset({"sign_in", "code", "load", "replace", "sync"})
+# These wait for a server, or for a radio; people go on paying meanwhile.
+_SLOW: Final = frozenset(
+    {"sign_in", "code", "load", "replace", "sync", "open_network", "close_network"}
+)
 
 
 def say(event: str, /, **facts: Any) -> None:

@@ -26,6 +26,8 @@ class Shelf(StrEnum):
     PAYMENT = "payment"  # signed payments from own passes
     REQUEST = "request"  # own requests and what was paid for them, by request id
     SEEN = "seen"  # payments that this shop took, by pass and sequence number
+    TOLD = "told"  # payments that other tills of the shop took, whole, by hash
+    PROOF = "proof"  # two payments that one pass's key signed in one place, by pass id
     RECEIPT = "receipt"  # payments that are over, by hash
 
 

@@ -7,7 +7,8 @@
 4. Frames: 4 bytes length, 1 byte kind, body. Both sides ping each second; after 4 silent seconds
    the link counts as lost.
 
-A link between the same two certificates that comes back needs no second comparison.
+A link between the same two certificates that comes back needs no second comparison. A call among
+the tills of a shop (`Hello.TILL`) has no digits: their passes prove who they are (`tills`).
 """
 
 import asyncio
@@ -33,7 +34,6 @@ from tikiwallet.terminal.short_string import NONCE_BYTES, Tries, commitment, dig
 
 BODY_MOST: Final = 16 * 1024
 _CERTIFICATE_MOST: Final = 1_024
-_HELLO: Final = b"TW1"
 _OPEN_SECONDS: Final = 10.0
 _PING_SECONDS: Final = 1.0
 _SILENCE_SECONDS: Final = 4.0
@@ -43,6 +43,13 @@ _FROM_ONE_MOST: Final = 4  # links with one address at once, whatever has come o
 
 class LinkLost(Exception):
     """The other terminal cannot be reached any more, or said what no terminal says."""
+
+
+class Hello(bytes, enum.Enum):
+    """What a call is for; who is called answers `TALK` to both."""
+
+    TALK = b"TW1"
+    TILL = b"TS1"
 
 
 class Kind(enum.IntEnum):
@@ -55,6 +62,8 @@ class Kind(enum.IntEnum):
     MESSAGE = 5  # a signed offline message
     PING = 6
     HANG_UP = 7  # this side's person ended the conversation, or has another one
+    PROOF = 8  # among tills: a pass, and its key's signature over both certificates
+    TAKEN = 9  # among tills: payments that one of them took
 
 
 class Frame(NamedTuple):
@@ -114,12 +123,17 @@ class Link:
     fingerprint of the other's certificate, was compared before."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: bytes
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: bytes,
+        hello: Hello = Hello.TALK,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._pinging: asyncio.Task[None] | None = None
         self.peer = peer
+        self.hello = hello
         self.digits = ""
 
     async def send(self, kind: Kind, body: bytes = b"") -> None:
@@ -175,6 +189,9 @@ class Link:
                 if commitment(sides, other) != committed:
                     raise LinkLost("the other terminal changed its mind in the handshake")
             self.digits = digits(sides, other, nonce)
+
+    def keep_alive(self) -> None:
+        """Ping from now on."""
         self._pinging = asyncio.create_task(self._ping())
 
     async def _expect(self, kind: Kind) -> bytes:
@@ -204,18 +221,20 @@ def _lost(error: Exception) -> LinkLost:
     return LinkLost(f"the connection broke: {error}")
 
 
-async def connect(certificate: Certificate, addresses: tuple[str, ...], port: int) -> Link:
+async def connect(
+    certificate: Certificate, addresses: tuple[str, ...], port: int, hello: Hello = Hello.TALK
+) -> Link:
     """A link to the first address that answers. Raises `LinkLost`."""
     last = LinkLost("the other terminal has no address")
     for address in addresses:
         try:
-            return await _connect(certificate, address, port)
+            return await _connect(certificate, address, port, hello)
         except LinkLost as lost:
             last = lost
     raise last
 
 
-async def _connect(certificate: Certificate, address: str, port: int) -> Link:
+async def _connect(certificate: Certificate, address: str, port: int, hello: Hello) -> Link:
     try:
         [found, *_] = socket.getaddrinfo(
             address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
@@ -224,17 +243,18 @@ async def _connect(certificate: Certificate, address: str, port: int) -> Link:
         connection = socket.socket(family, socket.SOCK_STREAM)
     except (OSError, ValueError) as error:
         raise LinkLost(f"{address} is no address: {error}") from None
-    return await _opened(certificate, connection, target)
+    return await _opened(certificate, connection, target, hello)
 
 
 async def _opened(
     certificate: Certificate,
     connection: socket.socket,
     target: object | None,
+    hello: Hello = Hello.TALK,
     tries: Tries | None = None,
 ) -> Link:
-    """TLS and digits over a socket: as the one who connects to `target`, or, where it is None, as
-    the one who was connected to, whose `tries` are there."""
+    """TLS and digits over a socket: as the one who connects to `target` with `hello`, or, where it
+    is None, as the one who was connected to, whose `tries` are there."""
     link = None
     is_open = False
     connection.setblocking(False)
@@ -242,9 +262,13 @@ async def _opened(
         async with asyncio.timeout(_OPEN_SECONDS):
             if target is not None:
                 await asyncio.get_running_loop().sock_connect(connection, target)  # type: ignore[arg-type]
-            peer = await _swap_certificates(certificate, connection)
-            link = await _secured(certificate, connection, peer, server=target is None)
-            await link.agree(certificate.fingerprint, tries)
+            said, peer = await _swap_certificates(certificate, connection, hello)
+            if target is None:
+                hello = said
+            link = await _secured(certificate, connection, peer, hello, server=target is None)
+            if hello is Hello.TALK:
+                await link.agree(certificate.fingerprint, tries)
+            link.keep_alive()
             is_open = True
             return link
     except (OSError, ssl.SSLError, TimeoutError) as error:
@@ -254,15 +278,18 @@ async def _opened(
             (link or connection).close()
 
 
-async def _swap_certificates(certificate: Certificate, connection: socket.socket) -> bytes:
+async def _swap_certificates(
+    certificate: Certificate, connection: socket.socket, hello: Hello
+) -> tuple[Hello, bytes]:
     loop = asyncio.get_running_loop()
     own = certificate.der
-    await loop.sock_sendall(connection, _HELLO + len(own).to_bytes(2, "big") + own)
+    await loop.sock_sendall(connection, hello + len(own).to_bytes(2, "big") + own)
     head = await _exactly(connection, 5)
     length = int.from_bytes(head[3:], "big")
-    if head[:3] != _HELLO or not 1 <= length <= _CERTIFICATE_MOST:
+    said = next((one for one in Hello if one == head[:3]), None)
+    if said is None or not 1 <= length <= _CERTIFICATE_MOST:
         raise LinkLost("what answers there is no terminal")
-    return await _exactly(connection, length)
+    return said, await _exactly(connection, length)
 
 
 async def _exactly(connection: socket.socket, length: int) -> bytes:
@@ -276,7 +303,7 @@ async def _exactly(connection: socket.socket, length: int) -> bytes:
 
 
 async def _secured(
-    certificate: Certificate, connection: socket.socket, peer: bytes, *, server: bool
+    certificate: Certificate, connection: socket.socket, peer: bytes, hello: Hello, *, server: bool
 ) -> Link:
     loop = asyncio.get_running_loop()
     context = certificate.context(server=server, peer=peer)
@@ -298,6 +325,7 @@ async def _secured(
         reader,
         asyncio.StreamWriter(transport, protocol, reader, loop),
         hashlib.sha256(peer).digest(),
+        hello,
     )
     tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
     if tls.getpeercert(binary_form=True) != peer:
@@ -311,10 +339,15 @@ class Listener:
     link ends: an address has few at once, so that nobody keeps others away by being quiet."""
 
     def __init__(
-        self, certificate: Certificate, on_link: Callable[[Link], Awaitable[None]], host: str = ""
+        self,
+        certificate: Certificate,
+        on_link: Callable[[Link], Awaitable[None]],
+        host: str = "",
+        *,
+        on_till: Callable[[Link], Awaitable[None]] | None = None,
     ) -> None:
         self._certificate = certificate
-        self._on_link = on_link
+        self._on_call = {Hello.TALK: on_link, Hello.TILL: on_till or on_link}
         self._places = asyncio.Semaphore(_OPENING_MOST)
         self._calls: set[asyncio.Task[None]] = set()
         self._from: Counter[str] = Counter()
@@ -356,12 +389,12 @@ class Listener:
 
     async def _answer(self, connection: socket.socket) -> None:
         try:
-            link = await _opened(self._certificate, connection, None, self._tries)
+            link = await _opened(self._certificate, connection, None, tries=self._tries)
         except LinkLost:
             return  # somebody who is no terminal, or gave up
         finally:
             self._places.release()
-        await self._on_link(link)
+        await self._on_call[link.hello](link)
 
     async def close(self) -> None:
         for task in (self._life, *self._calls):

@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -30,6 +30,7 @@ from tikiwallet.offline.exchange.effects import (
     Received,
     Renewed,
     Restarted,
+    Seen,
     Send,
     SetAside,
     Show,
@@ -46,7 +47,7 @@ from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Doubt, Purse, Tip
 from tikiwallet.offline.exchange.purse import Stage as PaymentStage
-from tikiwallet.offline.exchange.till import Request, Till
+from tikiwallet.offline.exchange.till import Request, Taken, Till
 from tikiwallet.offline.exchange.till import Stage as RequestStage
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.wire.cbor import Malformed
@@ -111,7 +112,8 @@ class Outbox:
 
 
 class Machines:
-    """`send` hands a message to the other device, `shown` turns the screen."""
+    """`send` hands a message to the other device, `shown` turns the screen, `took` hears of each
+    PAY that this terminal has taken, once it is on disk."""
 
     def __init__(
         self,
@@ -119,11 +121,13 @@ class Machines:
         *,
         send: Callable[[bytes], Awaitable[None]],
         shown: Shown,
+        took: Callable[[bytes], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._journal = journal
         self._send = send
         self._shown = shown
+        self._took = took
         self._clock = clock
         self._turn = asyncio.Lock()
         self._payers: dict[bytes, _Machine[Payer]] = {}
@@ -268,6 +272,18 @@ class Machines:
             case _:
                 return everyone[-1:]
 
+    async def seen(self, taken: Iterable[Taken]) -> None:
+        """What other tills of the shop took: one write for all, since nothing leaves in between."""
+        if (till := self._till) is None:
+            return
+        async with self._turn:
+            for one in taken:
+                till.state, effects = till.step(till.state, Seen(self.now, one))
+                if effects:
+                    till.state, _ = till.step(till.state, Stored(self.now))
+            if till.state != till.kept:
+                await self._keep(till)
+
     async def greet(self) -> None:
         """The line is open: hand on what the issuer says, and send again what may have been lost.
         The bytes are those that were sent before."""
@@ -364,6 +380,7 @@ class Machines:
         match effect:
             case Store():
                 await self._keep(machine)
+                self._tell_taken(machine.state)
                 return Stored(self.now)
             case Sign():
                 return self._signed(effect)
@@ -377,6 +394,22 @@ class Machines:
 
     def _show(self, show: Show, state: Payer | Payee) -> None:
         self._shown(show, state if isinstance(state, Payer) else self.asked)
+
+    def _tell_taken(self, state: Payer | Payee) -> None:
+        if isinstance(state, Payee) and state.storing:
+            request = state.till.request(state.storing)
+            if request and request.stage is RequestStage.VERIFIED:
+                self._took(request.pay)
+
+    def sign(self, to_sign: bytes) -> bytes | None:
+        """The signature of the own pass's key; None where there is none."""
+        secret = self._journal.read(Shelf.KEY, self.own.key.raw) if self.own else None
+        return PrivateKey.from_bytes(secret).sign(to_sign) if secret else None
+
+    @property
+    def till(self) -> Till | None:
+        """What this terminal asked for, and what the shop has taken."""
+        return self._till.state.till if self._till else None
 
     def _signed(self, effect: Sign) -> Event:
         secret = self._journal.read(Shelf.KEY, effect.key)

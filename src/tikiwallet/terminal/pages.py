@@ -57,6 +57,7 @@ class Page:
     text: str = ""
     fields: tuple[Field, ...] = ()
     actions: tuple[Action, ...] = ()
+    codes: tuple[str, ...] = ()  # QR codes, drawn
 
 
 @dataclass
@@ -71,23 +72,33 @@ class Model:
     notice: str = ""
     receipts: list[Facts] = field(default_factory=list)
     phones: str = ""
+    tills: int = 0
+    network: Facts = field(default_factory=lambda: {"name": "", "wifi": ""})
     networks: list[str] = field(default_factory=list)
 
     def hear(self, event: str, facts: Facts) -> None:
         """Take in an event of the terminal."""
-        self.notice = str(facts.get("text", self.notice if event == "peers" else ""))
+        self.notice = str(
+            facts.get("text", self.notice if event in ("peers", "tills", "phones") else "")
+        )
         match event:
             case "started" | "synced" | "loaded":
                 self.status = facts
                 self.line, self.peers = facts["line"], facts["peers"]
             case "peers":
                 self.peers = facts["peers"]
+            case "tills":
+                self.tills = facts["count"]
             case "line":
                 self.line = facts
                 if facts["phase"] == "comparing":
                     self.wanted = ""  # somebody calls
             case "phones":
                 self.phones, self.networks = facts["address"], facts["networks"]
+            case "network":
+                self.network = facts
+                if not facts["wifi"] and "text" not in facts and self.wanted == "phones":
+                    self.leave()  # it was closed, and is not gone by itself
             case "code_wanted":
                 self.wanted = "code"
             case "show":
@@ -140,6 +151,10 @@ def summary(model: Model) -> str:
         parts.append(f"{own['left_price']} left, {own['payments_left']} payments")
     else:
         parts.append("no pass yet")
+    if tills := model.tills:
+        parts.append(f"{tills} other {'till' if tills == 1 else 'tills'}")
+    if network := model.network["name"]:
+        parts.append(f"Wi-Fi {network}")
     if waiting := model.status.get("to_upload"):
         parts.append(f"{waiting} to upload")
     return "  ·  ".join(parts)
@@ -154,12 +169,16 @@ def _near(model: Model) -> Page:
         text if calls else "",
         actions=(
             *calls,
-            *([Action("phones", "Let a phone in")] if model.phones else []),
+            *([Action("phones", "Let a phone in")] if _may_have_phones(model) else []),
             Action("receipts", "Receipts"),
             Action("service", "Service: sign in, load, sync"),
             Action("quit", "End"),
         ),
     )
+
+
+def _may_have_phones(model: Model) -> bool:
+    return bool(model.phones or model.status.get("server"))
 
 
 def _compare(line: Facts) -> Page:
@@ -305,11 +324,20 @@ def _receipts(model: Model) -> Page:
 
 
 def _phones(model: Model) -> Page:
-    code = qr_code(model.phones) if model.phones else "There is no network that phones can reach."
+    codes = [f"{qr_code(model.phones)}\nopens the app"] if model.phones else []
     others = (one for one in model.networks if f"#{one}:" not in model.phones.translate(_BARE))
-    actions = (Action("phones_at", f"In the network of {one}", one) for one in others)
-    title = "A phone's camera opens this"
-    return Page("phones", title, code, actions=(*actions, Action("back", "Back")))
+    actions = [Action("phones_at", f"In the network of {one}", one) for one in others]
+    if wifi := model.network["wifi"]:
+        codes.insert(0, f"{qr_code(wifi)}\njoins {model.network['name']}")
+        actions.append(Action("close_network", "Back, and close the Wi-Fi network"))
+        title = "A phone's camera joins the network, then opens the app"
+        text = "" if model.phones else "Nobody has given this terminal an address in it yet."
+    else:
+        actions.append(Action("open_network", "Make a Wi-Fi network of this terminal's own"))
+        actions.append(Action("back", "Back"))
+        title = "A phone's camera opens this"
+        text = "" if codes else "There is no network that phones can reach."
+    return Page("phones", title, text, actions=tuple(actions), codes=tuple(codes))
 
 
 def qr_code(text: str) -> str:

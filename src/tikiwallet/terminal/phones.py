@@ -24,9 +24,10 @@ _NEAR: Final = tuple(
 )
 
 
-def near_addresses() -> list[str]:
-    """This machine's addresses that phones near can reach, IPv4 first."""
-    found = [ipaddress.ip_address(address) for address in own_addresses()]
+def near_addresses(interface: str = "") -> list[str]:
+    """This machine's addresses, or those of one interface, that phones near can reach, IPv4
+    first."""
+    found = [ipaddress.ip_address(address) for address in own_addresses(interface)]
     near = [ip for ip in found if any(ip in network for network in _NEAR)]
     return [str(ip) for ip in sorted(near, key=lambda ip: (ip.version, int(ip)))]
 
@@ -53,12 +54,13 @@ class Phones:
         one. Raises `ValueError` for what is no address."""
         self._chosen = address and str(ipaddress.ip_address(address))
 
-    async def look(self, public_url: str) -> bool:
+    async def look(self, public_url: str, interface: str = "") -> bool:
         """Open, move or renew what phones connect to; True when `text`, for the QR code, changed.
         `public_url` is where they have their app from; without it, or an address, `text` is
-        empty."""
+        empty. With `interface` phones come over that one, unless another was chosen."""
         async with self._turn:
-            place = (public_url, self._chosen or self._address())
+            reached = next(iter(near_addresses(interface)), "") if interface else self._address()
+            place = (public_url, self._chosen or reached)
             before = self.text
             if place != self._place:
                 await self.close()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -19,6 +19,8 @@ from tikiwallet.terminal.amounts import read_amount
 from tikiwallet.terminal.device import CannotDo, Terminal
 from tikiwallet.terminal.pages import Action, Model, Page, page_of, summary
 
+_BEGUN: Final = {"open_network": "Making a Wi-Fi network. This takes some seconds."}
+_MARGINS: Final = 10  # columns beside what the body shows
 _TURNS: Final = frozenset({"ask_form", "service", "sign_in_form", "load_form", "phones"})
 
 
@@ -37,7 +39,9 @@ class TerminalApp(App[None]):
     #title { text-style: bold; padding: 1 0; }
     #title.digits { text-align: center; padding: 2 0; text-style: bold reverse; }
     #text { padding: 0 0 1 0; }
-    #text.code { background: white; color: black; width: auto; padding: 0; }
+    #codes { height: auto; }
+    #codes.stacked { layout: vertical; }
+    .code { background: white; color: black; width: auto; margin: 0 2 1 0; }
     #notice { color: $warning; text-style: bold; padding: 0 0 1 0; }
     #fields { height: auto; }
     #actions { height: auto; max-height: 16; }
@@ -58,6 +62,7 @@ class TerminalApp(App[None]):
             yield Static(id="title", markup=False)
             yield Static(id="text", markup=False)
             yield Static(id="notice", markup=False)
+            yield Horizontal(id="codes")
             yield VerticalScroll(id="fields")
             yield OptionList(id="actions", markup=False)
         yield Footer()
@@ -101,12 +106,12 @@ class TerminalApp(App[None]):
         title = self.query_one("#title", Static)
         title.update(page.title)
         title.set_class(page.name in ("compare", "waiting"), "digits")
-        text = self.query_one("#text", Static)
-        text.update(page.text)
-        text.set_class(page.name == "phones", "code")
+        self.query_one("#text", Static).update(page.text)
         self.query_one("#notice", Static).update(self._model.notice)
         if page.fields != before.fields or page.name != before.name:
             await self._lay_fields(page)
+        if page.codes != before.codes:
+            await self._lay_codes(page)
         if page.actions != before.actions:
             self._lay_actions(page)
         if page.name != before.name:
@@ -121,6 +126,14 @@ class TerminalApp(App[None]):
                 Label(one.label),
                 Input(one.value, password=one.is_secret, id=f"field-{one.name}"),
             )
+
+    async def _lay_codes(self, page: Page) -> None:
+        """Beside each other where there is room: a code that is broken in two cannot be read."""
+        place = self.query_one("#codes", Horizontal)
+        await place.remove_children()
+        await place.mount(*(Static(one, markup=False, classes="code") for one in page.codes))
+        wide = sum(max(map(len, one.splitlines())) + 2 for one in page.codes)
+        place.set_class(wide + _MARGINS > self.size.width, "stacked")
 
     def _lay_actions(self, page: Page) -> None:
         place = self.query_one("#actions", OptionList)
@@ -147,7 +160,8 @@ class TerminalApp(App[None]):
             self._take(self._page.actions[-1])
 
     def _take(self, action: Action) -> None:
-        self._model.notice = ""
+        self._model.notice = _BEGUN.get(action.name, "")
+        self.call_later(self._draw)
         typed = {
             one.name: self.query_one(f"#field-{one.name}", Input).value for one in self._page.fields
         }
@@ -192,7 +206,9 @@ class TerminalApp(App[None]):
                 await getattr(terminal, action.name)(**typed)
                 if self._model.wanted != "code" or action.name == "code":
                     self._model.wanted = "service" if action.name != "number" else ""
-            case other:  # agree, hang_up, cancel, confirm, end_pass, replace
+            case (
+                other
+            ):  # open_network, close_network, agree, hang_up, cancel, confirm, end_pass, replace
                 await getattr(terminal, other)()
 
     async def _load(self, terminal: Terminal, typed: dict[str, str]) -> None:

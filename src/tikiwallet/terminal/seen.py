@@ -1,0 +1,178 @@
+"""What the tills of a shop have taken, each payment whole, so that a pass's key that signed twice
+is seen at the second till, and proven.
+
+Nobody's word is believed: only a PAY that its pass's key signed, and a pass that the issuer signed,
+count as taken. So another till can keep one back, but cannot make one up.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from tikiwallet.offline import evidence
+from tikiwallet.offline.checks import contradict
+from tikiwallet.offline.exchange.till import Taken
+from tikiwallet.offline.limits import CLAIM_HOURS
+from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.messages import Pay
+from tikiwallet.terminal.journal import Change, Journal, Shelf
+from tikiwallet.terminal.machines import Machines
+
+ELSEWHERE: Final = (
+    "Already used at another till: the payer has signed another payment in this one's place. Hand"
+    " nothing over; both payments are kept as proof."
+)
+_TWICE: Final = (
+    "{name} has signed two payments in one place, one of them at another till. Both are kept as"
+    " proof. Sync soon: whichever reaches the service first is paid first."
+)
+_TOLD_MOST: Final = 16_384  # of other tills; some 10 MB
+_CLAIMED: Final = CLAIM_HOURS * 3_600
+_LENGTH: Final = 2
+
+
+class Lied(ValueError):
+    """No till says this; the text says what it said."""
+
+
+def packed(pays: Iterable[bytes]) -> bytes:
+    """Payments as one frame's body: 2 bytes of length before each."""
+    return b"".join(len(pay).to_bytes(_LENGTH, "big") + pay for pay in pays)
+
+
+def unpacked(body: bytes) -> Iterator[bytes]:
+    """What `packed` packed. Raises `Lied`."""
+    while body:
+        end = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
+        if not _LENGTH < end <= len(body):
+            raise Lied("payments of another length than they say")
+        yield body[_LENGTH:end]
+        body = body[end:]
+
+
+class SeenPayments:
+    """Those that this terminal took, and those that it was told of by other tills. `twice` hears,
+    once for each pass, that its key signed two payments in one place."""
+
+    def __init__(
+        self, journal: Journal, machines: Machines, twice: Callable[[Pay, str], None]
+    ) -> None:
+        self._journal = journal
+        self._machines = machines
+        self._twice = twice
+        self._pays: dict[bytes, Pay] = {}  # by hash
+        self._of_pass: dict[bytes, list[Pay]] = {}
+        self._told: set[bytes] = set()
+
+    async def start(self) -> None:
+        """Go on from the journal."""
+        for request in self._machines.till.requests if self._machines.till else ():
+            if request.pay:
+                self.took(request.pay)
+        told = [Pay.parse(raw) for _, raw in self._journal.all(Shelf.TOLD)]
+        for pay in told:
+            self._hold(pay, told=True)
+        await self._tidy()
+        await self._count(told)
+
+    def took(self, raw: bytes) -> None:
+        """This terminal took a payment."""
+        self._hold(Pay.parse(raw))
+
+    def _hold(self, pay: Pay, *, told: bool = False) -> None:
+        self._pays[pay.hash] = pay
+        self._of_pass.setdefault(pay.payer.id, []).append(pay)
+        if told:
+            self._told.add(pay.hash)
+
+    def all(self) -> list[bytes]:
+        """What another till has to know: all that can still be claimed."""
+        return [pay.raw for pay in self._pays.values() if self._matters(pay)]
+
+    def _matters(self, pay: Pay) -> bool:
+        return pay.payer.expiry + _CLAIMED > self._machines.now
+
+    async def hear(self, body: bytes) -> list[bytes]:
+        """What another till took: those payments that were not known here. Raises `Lied`."""
+        if len(self._told) >= _TOLD_MOST:
+            await self._tidy()
+        pays = []
+        for raw in unpacked(body):
+            if len(self._told) < _TOLD_MOST and (pay := self._news(raw)):
+                self.judge(pay)
+                self._hold(pay, told=True)
+                pays.append(pay)
+        if pays:
+            await self._count(pays)
+            await self._write(*(Change(Shelf.TOLD, pay.hash, pay.raw) for pay in pays))
+        return [pay.raw for pay in pays]
+
+    async def _count(self, pays: list[Pay]) -> None:
+        """The till refuses what contradicts these; expired passes it refuses anyway."""
+        now = self._machines.now
+        await self._machines.seen([Taken.of(pay) for pay in pays if pay.payer.expiry > now])
+
+    async def _tidy(self) -> None:
+        over = [pay for pay in self._pays.values() if not self._matters(pay)]
+        told = [pay.hash for pay in over if pay.hash in self._told]
+        for pay in over:
+            del self._pays[pay.hash]
+            self._of_pass.pop(pay.payer.id, None)
+        self._told.difference_update(told)
+        if told:
+            await self._write(*(Change(Shelf.TOLD, hash, None) for hash in told))
+
+    async def _write(self, *changes: Change) -> None:
+        await asyncio.to_thread(self._journal.write, *changes)
+
+    def _news(self, raw: bytes) -> Pay | None:
+        try:
+            pay = Pay.parse(raw)
+        except Malformed as error:
+            raise Lied(f"what is no payment: {error}") from None
+        if pay.hash in self._pays or not self._matters(pay):
+            return None
+        known = self._machines.known
+        if known is None or not known.has_issued(pay.payer):
+            return None  # the other till may know a newer issuer key
+        if not pay.is_signed_by(pay.payer.key):
+            raise Lied("a payment that its payer did not sign")
+        return pay
+
+    def judge(self, pay: Pay) -> bool:
+        """Whether another till took a payment that contradicts `pay`, which is signed. Two that
+        contradict each other are kept as proof, wherever they were taken."""
+        this = Taken.of(pay)
+        for known in self._of_pass.get(this.payer, ()):
+            if contradict(this, Taken.of(known)):
+                self._keep(known, pay)
+                return known.hash in self._told
+        return False
+
+    def judge_shown(self, message: bytes) -> bool:
+        """The same of a message that a payer shows, which may be anything."""
+        try:
+            pay = Pay.parse(message)
+        except Malformed:
+            return False
+        known = self._machines.known
+        real = known and known.has_issued(pay.payer) and pay.is_signed_by(pay.payer.key)
+        return bool(real) and self.judge(pay)
+
+    def _keep(self, one: Pay, other: Pay) -> None:
+        id = one.payer.id
+        if one.payer.hash != other.payer.hash or self._journal.read(Shelf.PROOF, id):
+            return
+        self._journal.write(Change(Shelf.PROOF, id, packed((one.raw, other.raw))))
+        self._twice(other, _TWICE.format(name=other.payer.name))
+
+    def proofs(self) -> list[dict[str, Any]]:
+        """Each pass whose key signed twice, as a document that proves itself
+        (`tikiwallet offline verify-evidence`)."""
+        known = self._machines.known
+        found = []
+        for _, value in self._journal.all(Shelf.PROOF) if known else ():
+            one, other = (Pay.parse(raw) for raw in unpacked(value))
+            if known and (told := evidence.of_payments(known.root, known.keys, one, other)):
+                found.append(told)
+        return found
