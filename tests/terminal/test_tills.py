@@ -310,6 +310,45 @@ async def test_lies_and_what_is_malformed_end_the_link(
     assert (await till.takes(await pays(clones[1], await till.invites())))["view"] == "accepted"
 
 
+async def test_what_stood_before_a_lie_is_heard_when_it_is_told_again(
+    open_till: Open, clones: tuple[Shop, Shop]
+) -> None:
+    till, fellow = await open_till("a"), await open_till("b")
+    real = await pays(clones[0], await fellow.invites())
+    async with liar(till, fellow) as link:
+        await link.send(Kind.TAKEN, packed([real, real[:-64] + bytes(63) + b"\1"]))
+        await ends(link)
+    assert till.terminal._shop.taken() == []
+    async with liar(till, fellow) as link:
+        await link.send(Kind.TAKEN, packed([real, real]))
+        await till.knows(real)
+    assert till.terminal._shop.taken() == [real]
+    assert (await till.takes(await pays(clones[1], await till.invites())))["view"] == "refused"
+
+
+async def test_strangers_who_call_and_say_nothing_are_few(
+    open_till: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tills_module, "_UNPROVEN_MOST", 2)
+    till, fellow = await open_till("a"), await open_till("b")
+    certificate = Certificate.make()
+    tills = till.terminal._shop._tills
+
+    async def call() -> Link:
+        return await links.connect(certificate, till.peer.addresses, till.peer.port, Hello.TILL)
+
+    silent = [await call() for _ in range(2)]
+    await until(lambda: tills._unproven == 2)
+    await ends(await call())
+    assert tills._unproven == 2
+    for link in silent:
+        link.close()
+    await until(lambda: tills._unproven == 0)
+    async with liar(till, fellow):
+        await until(lambda: len(tills._links) == 1)
+    certificate.close()
+
+
 @pytest.mark.parametrize("body", [b"", bytes(64), bytes(400), b"x" * 10_000])
 async def test_who_proves_nothing_is_told_nothing(open_till: Open, body: bytes) -> None:
     till = await open_till("a")

@@ -277,7 +277,10 @@ class Machines:
         if (till := self._till) is None:
             return
         async with self._turn:
+            before = set(till.state.till.taken)  # all of it is told again at each start
             for one in taken:
+                if one in before:
+                    continue
                 till.state, effects = till.step(till.state, Seen(self.now, one))
                 if effects:
                     till.state, _ = till.step(till.state, Stored(self.now))

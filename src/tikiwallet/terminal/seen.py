@@ -93,15 +93,15 @@ class SeenPayments:
         return pay.payer.expiry + _CLAIMED > self._machines.now
 
     async def hear(self, body: bytes) -> list[bytes]:
-        """What another till took: those payments that were not known here. Raises `Lied`."""
+        """What another till took: those payments that were not known here. Raises `Lied`, and then
+        has heard nothing of it."""
         if len(self._told) >= _TOLD_MOST:
             await self._tidy()
-        pays = []
-        for raw in unpacked(body):
-            if len(self._told) < _TOLD_MOST and (pay := self._news(raw)):
-                self.judge(pay)
-                self._hold(pay, told=True)
-                pays.append(pay)
+        news = {pay.hash: pay for raw in unpacked(body) if (pay := self._news(raw))}
+        pays = list(news.values())[: max(0, _TOLD_MOST - len(self._told))]
+        for pay in pays:
+            self.judge(pay)
+            self._hold(pay, told=True)
         if pays:
             await self._count(pays)
             await self._write(*(Change(Shelf.TOLD, pay.hash, pay.raw) for pay in pays))

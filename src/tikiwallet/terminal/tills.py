@@ -26,6 +26,7 @@ _DOMAIN: Final = b"tikiwallet/offline/1/till\0"
 _CALLED, _CALLING = b"\0", b"\1"
 _SIGNATURE_BYTES: Final = 64
 _PROOF_SECONDS: Final = 10.0
+_UNPROVEN_MOST: Final = 8  # calls at a time that have not shown yet whose they are
 _IN_FRAME: Final = BODY_MOST // 512  # a PAY has at most 444 bytes
 _WAITING_MOST: Final = 1_024  # for one link; who is further behind hears all when it is back
 _FRAMES_PER_SECOND: Final = 20.0
@@ -80,6 +81,7 @@ class Tills:
         self._near: dict[str, Peer] = {}
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._links: dict[Link, asyncio.Queue[bytes]] = {}
+        self._unproven = 0
 
     def look(self, id: str, name: str, near: Iterable[Peer]) -> None:
         """These terminals are near: call those that may be the shop's, and are not called yet."""
@@ -123,7 +125,7 @@ class Tills:
 
     async def take(self, link: Link) -> None:
         """A call that came in, until it ends."""
-        if len(self._links) >= LINKS_MOST:
+        if len(self._links) >= LINKS_MOST or self._unproven >= _UNPROVEN_MOST:
             link.close()
             return
         await self._share(link, calling=False)
@@ -132,8 +134,12 @@ class Tills:
         """Until the link ends; whether it was one of the shop's."""
         is_shops = False
         try:
-            async with asyncio.timeout(_PROOF_SECONDS):
-                other = await self._meet(link, calling)
+            self._unproven += not calling
+            try:
+                async with asyncio.timeout(_PROOF_SECONDS):
+                    other = await self._meet(link, calling)
+            finally:
+                self._unproven -= not calling
             is_shops = True
             waiting: asyncio.Queue[bytes] = asyncio.Queue(_WAITING_MOST)
             self._links[link] = waiting
