@@ -33,11 +33,16 @@ from tikiwallet.web.rate_counters import RateCounters
 
 @dataclass(frozen=True, slots=True)
 class LedgerStanding:
-    """For /readyz: `role` of this process's ledger (`writer`, `standby`, `link`) and where an
-    acknowledged transaction is durable, in words."""
+    """For /readyz: `role` of this process's ledger (`writer`, `link`, or why it is neither) and
+    where an acknowledged transaction is durable, in words."""
 
     role: str
     durability: str
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be asked."""
+        return self.role in ("writer", "link")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ async def readyz(parts: WithParts, response: Response) -> ReadyAnswer:
     """Asks the database and the ledger."""
     database, ledger = await asyncio.gather(_database(parts), _ledger(parts))
     standing = parts.ledger_standing()
+    ledger = ledger and standing.answers  # it may have ended while the database was asked
     ready = database and ledger
     if not ready:
         response.status_code = 503
