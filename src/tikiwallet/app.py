@@ -19,7 +19,7 @@ from tikiwallet.database.cluster import APP, LEDGER, OWNER
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import Step, migrate
-from tikiwallet.database.pool import Database, connect
+from tikiwallet.database.pool import UNHURRIED, Database, connect
 from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
@@ -277,10 +277,9 @@ async def rotate_keys(settings: Settings, say: Say, progress: Progress, *, add: 
     if add:
         say(f"data-{add_key(settings.keys_dir)}.key seals from now on")
         await asyncio.sleep(LOOK_SECONDS)  # the others look at the folder that often
-    unhurried = {"statement_timeout": "0"}
     async with (
         open_database(settings, migrating=False) as dsns,
-        Database.opened(dsns.app, APP, settings=unhurried) as database,
+        Database.opened(dsns.app, APP, settings=UNHURRIED) as database,
     ):
         return await reseal(database, Sealing(settings.keys_dir), SEALED, progress)
 

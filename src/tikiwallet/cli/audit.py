@@ -13,7 +13,7 @@ from tikiwallet import app as wiring
 from tikiwallet import clock, ids
 from tikiwallet.cli.running import carry_out, say, settings_or_exit
 from tikiwallet.database.cluster import APP
-from tikiwallet.database.pool import Database
+from tikiwallet.database.pool import UNHURRIED, Database
 from tikiwallet.ledger.proofs import check_proof, prove
 from tikiwallet.ledger.verify import Report, verify
 
@@ -42,10 +42,9 @@ def audit_verify() -> None:
 
 async def _verify() -> Report:
     settings = settings_or_exit()
-    unhurried = {"statement_timeout": "0"}
     async with (
         wiring.open_database(settings, migrating=False) as dsns,
-        Database.opened(dsns.app, APP, settings=unhurried, seconds=None) as database,
+        Database.opened(dsns.app, APP, settings=UNHURRIED, seconds=None) as database,
     ):
         with Progress(
             *Progress.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True)

@@ -31,6 +31,8 @@ APP_LIMITS: Final[Mapping[str, str]] = {
     "idle_in_transaction_session_timeout": "30s",
 }
 """Time limits of a pool's sessions; a request has been given up long before."""
+UNHURRIED: Final[Mapping[str, str]] = {"statement_timeout": "0"}
+"""For a pool that goes through all there is."""
 COMMAND_SECONDS: Final = 6.0
 """After which a command is given up from here: longer than the server's own limit, for what that
 does not cover, a commit that waits for the standby, or a server that vanished."""

@@ -247,6 +247,11 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.posted_credits - self.posted_debits - self.pending_debits
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing goes in or out any more, for good."""
+        return bool(self.flags & Flag.CLOSED)
+
+    @property
     def takeable(self) -> int:
         """What may be taken out without going below zero: nothing while frozen or closed."""
         return 0 if self.flags else max(0, self.available)

@@ -10,15 +10,15 @@ from enum import StrEnum
 from typing import Any, Final
 
 from tikiwallet import ids, logs
-from tikiwallet.clock import from_us, now_us
+from tikiwallet.clock import SECOND, from_us, now_us
 from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound, Unavailable
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Flag, Kind, Posting, Result, State, Transaction
+from tikiwallet.ledger.transactions import Kind, Posting, Result, State, Transaction
 from tikiwallet.money import BY_NUMBER, Money
 
-_TAKEN_UP_US: Final = 15_000_000
-_EMPTY_US: Final = 3_600_000_000  # until a wallet with nothing in it is looked into again
+_TAKEN_UP_US: Final = 15 * SECOND
+_EMPTY_US: Final = 3_600 * SECOND  # until a wallet with nothing in it is looked into again
 # What a payee owes back is known once nothing of it is being posted.
 _DUE: Final = """
     UPDATE offline.debt SET next_check_at = $2 WHERE id IN (
@@ -133,9 +133,9 @@ class Debts:
 
 
 def _ended(debtor: State | None, creditor: State | None) -> Ended | None:
-    if debtor is not None and debtor.flags & Flag.CLOSED:
+    if debtor is not None and debtor.is_closed:
         return Ended.DEBTOR_CLOSED
-    if creditor is not None and creditor.flags & Flag.CLOSED:
+    if creditor is not None and creditor.is_closed:
         return Ended.CREDITOR_CLOSED
     return None
 

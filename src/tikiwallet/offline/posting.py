@@ -14,7 +14,7 @@ from tikiwallet import ids, logs
 from tikiwallet.clock import SECOND, from_us, now_us, to_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Flag, Kind, Outcome, Result, Transaction
+from tikiwallet.ledger.transactions import Kind, Outcome, Result, Transaction
 from tikiwallet.ledger.transactions import Posting as Leg
 from tikiwallet.offline.deciding import Means, State, next_step
 from tikiwallet.offline.fund import Fund
@@ -252,7 +252,7 @@ class Posting:
 
     async def _is_closed(self, account: int) -> bool:
         [state] = await self._ledger.states([account])
-        return state is not None and bool(state.flags & Flag.CLOSED)
+        return state is not None and state.is_closed
 
     async def _step(self, intents: Sequence[Intent]) -> list[Intent]:
         """Decide the next shares of open claims; those of which something is taken now."""

@@ -406,7 +406,10 @@ class Machines:
 
     def sign(self, to_sign: bytes) -> bytes | None:
         """The signature of the own pass's key; None where there is none."""
-        secret = self._journal.read(Shelf.KEY, self.own.key.raw) if self.own else None
+        return self._sign_with(self.own.key.raw, to_sign) if self.own else None
+
+    def _sign_with(self, key: bytes, to_sign: bytes) -> bytes | None:
+        secret = self._journal.read(Shelf.KEY, key)
         return PrivateKey.from_bytes(secret).sign(to_sign) if secret else None
 
     @property
@@ -415,10 +418,9 @@ class Machines:
         return self._till.state.till if self._till else None
 
     def _signed(self, effect: Sign) -> Event:
-        secret = self._journal.read(Shelf.KEY, effect.key)
-        if secret is None:
+        signature = self._sign_with(effect.key, effect.to_sign)
+        if signature is None:
             return Declined(self.now, effect.hash)
-        signature = PrivateKey.from_bytes(secret).sign(effect.to_sign)
         return Signed(self.now, effect.hash, signature)
 
     async def _keep(self, *machines: _Machine[Any], trusted: bool = False) -> None:
