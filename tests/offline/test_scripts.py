@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.offline import make_traces
+from tests.offline.passing_scripts import PASSING_PAYEES, PASSING_PAYERS
 from tests.offline.payee_scripts import PAYEES
 from tests.offline.payer_scripts import PAYERS
 
@@ -15,13 +16,13 @@ from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.refusals import Refusal
 
 
-@pytest.mark.parametrize("script", PAYERS, ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [*PAYERS, *PASSING_PAYERS], ids=lambda script: script.__name__)
 def test_a_payer(script: Callable[[], Any]) -> None:
     for done in script().done:
         assert kept(Payer, written(done.state)) == done.state
 
 
-@pytest.mark.parametrize("script", PAYEES, ids=lambda script: script.__name__)
+@pytest.mark.parametrize("script", [*PAYEES, *PASSING_PAYEES], ids=lambda script: script.__name__)
 def test_a_payee(script: Callable[[], Any]) -> None:
     for done in script().done:
         assert kept(Payee, written(done.state)) == done.state

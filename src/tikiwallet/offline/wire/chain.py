@@ -20,7 +20,7 @@ _AROUND: Final = 3  # bytes before a message in a bundle; before all of them at 
 
 
 @dataclass(frozen=True, eq=False)
-class _Paid:
+class Paid:
     """A PAY and the links that it passes on, in the order in which it names them."""
 
     pay: Pay
@@ -38,13 +38,11 @@ class _Paid:
 
     def links(self) -> tuple["Link", ...]:
         """All that is passed on, once each, oldest first: a source before who spends it."""
-        found: dict[bytes, Link] = {}
-        _gather(self.sources, found)
-        return tuple(found.values())
+        return all_of(self.sources)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Link(_Paid):
+class Link(Paid):
     """A payment that is passed on. `invite` is the one that its PAY answers."""
 
     invite: Invite
@@ -55,7 +53,7 @@ class Link(_Paid):
         return bundled([self.pay.raw, self.invite.raw, *_messages(self.sources)])
 
 
-class Chain(_Paid):
+class Chain(Paid):
     """A payment as it travels."""
 
     @property
@@ -94,6 +92,13 @@ def received(data: bytes, invite: bytes) -> Link:
     Raises `Malformed`."""
     chain = read(data)
     return Link(pay=chain.pay, invite=_answered(chain.pay, iter((invite,))), sources=chain.sources)
+
+
+def all_of(links: Sequence[Link]) -> tuple[Link, ...]:
+    """These and all that they pass on, once each, oldest first."""
+    found: dict[bytes, Link] = {}
+    _gather(links, found)
+    return tuple(found.values())
 
 
 def fits(links: Sequence[Link]) -> bool:
