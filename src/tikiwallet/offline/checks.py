@@ -97,7 +97,7 @@ def check_pay(known: Known, till: Till, request: Request | None, chain: Chain) -
         or _check_limits(chain)
         or _check_begin(pay)
         or _check_links(known, chain.links())
-        or _check_seen(till, (pay, *(one.pay for one in chain.links())))
+        or _check_seen(till, chain.pays)
     )
 
 

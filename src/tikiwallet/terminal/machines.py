@@ -24,6 +24,7 @@ from tikiwallet.offline.exchange.effects import (
     Declined,
     Effect,
     Event,
+    Gained,
     Item,
     Outcome,
     Outcomes,
@@ -50,6 +51,7 @@ from tikiwallet.offline.exchange.purse import Stage as PaymentStage
 from tikiwallet.offline.exchange.till import Request, Taken, Till
 from tikiwallet.offline.exchange.till import Stage as RequestStage
 from tikiwallet.offline.known import Known
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import (
@@ -61,7 +63,6 @@ from tikiwallet.offline.wire.messages import (
     Receipt,
     Revocations,
     Void,
-    read,
 )
 from tikiwallet.terminal import memory
 from tikiwallet.terminal.journal import Change, Journal, Shelf
@@ -113,7 +114,7 @@ class Outbox:
 
 class Machines:
     """`send` hands a message to the other device, `shown` turns the screen, `took` hears of each
-    PAY that this terminal has taken, once it is on disk."""
+    PAY that this terminal has taken, and of those that it passes on, once they are on disk."""
 
     def __init__(
         self,
@@ -182,6 +183,9 @@ class Machines:
             await self._run(one, Restarted(self.now, seen))
         if self._till:
             await self._run(self._till, Restarted(self.now))
+            requests = self._till.state.till.requests
+            for request in sorted(requests, key=lambda one: one.answered_at):
+                await self._gain(request)  # unless power was lost, it has
         if doubtful:
             await self._keep(*self._payers.values(), trusted=True)
         return doubtful
@@ -229,6 +233,16 @@ class Machines:
             return
         for machine in self._meant(message):
             await self._run(machine, Received(self.now, data))
+        if isinstance(message, Pay) and self._till:
+            await self._gain(self._till.state.till.asked_with(message.request_hash))
+
+    async def _gain(self, request: Request | None) -> None:
+        """What was paid to a pass of this terminal's own, the pass may pass on."""
+        if request is None or not request.pay or request.stage is RequestStage.REJECTED:
+            return
+        link = chain.received(request.pay, request.invite)
+        if (payer := self._payers.get(link.pay.payee_pass)) is not None:
+            await self._run(payer, Gained(self.now, link.raw))
 
     async def _heard(self, news: IssuerKeys | Revocations) -> None:
         """Old news are as good as none, and of those a line may bring so many."""
@@ -297,7 +311,7 @@ class Machines:
         if (payer := self.payer) is not None:
             payment = payer.purse.payment(payer.at_hand)
             if payment and payment.stage is PaymentStage.SENT:
-                await self._send(payment.pay)
+                await self._send(payer.purse.chain_of(payment).raw)
 
     async def hand_on(self) -> None:
         """Tell the other device what the issuer says, as far as it was not told on this line."""
@@ -402,7 +416,8 @@ class Machines:
         if isinstance(state, Payee) and state.storing:
             request = state.till.request(state.storing)
             if request and request.stage is RequestStage.VERIFIED:
-                self._took(request.pay)
+                for pay in chain.read(request.pay).pays:
+                    self._took(pay.raw)
 
     def sign(self, to_sign: bytes) -> bytes | None:
         """The signature of the own pass's key; None where there is none."""
@@ -435,6 +450,6 @@ class Machines:
 
 def _readable(data: bytes) -> AnyMessage | None:
     try:
-        return read(data)
+        return chain.message(data)
     except Malformed:
         return None

@@ -40,7 +40,7 @@ from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cbor import Malformed
-from tikiwallet.offline.wire.cose import TAG, Unsealed
+from tikiwallet.offline.wire.cose import Unsealed
 from tikiwallet.offline.wire.keys import PublicKey
 from tikiwallet.offline.wire.messages import (
     Close,
@@ -51,7 +51,6 @@ from tikiwallet.offline.wire.messages import (
     Receipt,
     Revocations,
     Void,
-    read,
 )
 
 LIFE = 120  # seconds in which a payer may confirm
@@ -133,7 +132,7 @@ def _storing(payee: Payee, till: Till, what: bytes = b"") -> Step:
 
 def _received(payee: Payee, data: bytes) -> Step:
     try:
-        message = read(data) if data[:1] == TAG else chain.head(data)
+        message = chain.message(data)
     except Malformed:
         return _refused(payee, Refusal.UNREADABLE)
     match message:
@@ -197,7 +196,7 @@ def _paid(payee: Payee, pay: Pay, data: bytes) -> Step:
         return _refused(payee, refusal or Refusal.NOT_MY_REQUEST)
     request = replace(request, stage=Stage.VERIFIED, pay=data, answered_at=payee.known.now)
     till = payee.till.changed(request)
-    for one in (*(link.pay for link in paid.links()), pay):
+    for one in paid.pays:
         till = till.taking(Taken.of(one))
     return _storing(payee, till, request.id)
 

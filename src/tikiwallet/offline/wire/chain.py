@@ -12,7 +12,15 @@ from typing import Final
 
 from tikiwallet.offline.wire import cose, frames
 from tikiwallet.offline.wire.cbor import Malformed
-from tikiwallet.offline.wire.messages import BUNDLE_MOST, Invite, Pay, bundled, unbundled
+from tikiwallet.offline.wire.messages import (
+    BUNDLE_MOST,
+    AnyMessage,
+    Invite,
+    Pay,
+    bundled,
+    unbundled,
+)
+from tikiwallet.offline.wire.messages import read as read_message
 
 LONGEST: Final = frames.LONGEST  # bytes, as everything that QR codes carry
 PAY_LONGEST: Final = 582  # bytes of a PAY with four sources
@@ -35,6 +43,11 @@ class Paid:
     def covered(self) -> int:
         """What its pass may have paid with this PAY, in minor units: its amount and the sources."""
         return self.pay.payer.amount + sum(one.pay.amount for one in self.sources)
+
+    @property
+    def pays(self) -> tuple[Pay, ...]:
+        """All PAYs of which it consists, each once, oldest first: its own is the last."""
+        return (*(one.pay for one in self.links()), self.pay)
 
     def links(self) -> tuple["Link", ...]:
         """All that is passed on, once each, oldest first: a source before who spends it."""
@@ -85,6 +98,11 @@ def read_link(data: bytes) -> Link:
 def head(data: bytes) -> Pay:
     """The PAY of a chain or a link; what it passes on is not read. Raises `Malformed`."""
     return _opened(data)[0]
+
+
+def message(data: bytes) -> AnyMessage:
+    """A message of whatever kind, or the PAY of a chain. Raises `Malformed`."""
+    return read_message(data) if data[:1] == cose.TAG else head(data)
 
 
 def received(data: bytes, invite: bytes) -> Link:
