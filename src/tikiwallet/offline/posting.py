@@ -65,8 +65,8 @@ _POSTED: Final = """
     FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $5::timestamptz[])
         AS done (pay_hash, attempt, rest, at)
     WHERE claim.pay_hash = done.pay_hash AND claim.attempt = done.attempt AND state = 'posting'
-    RETURNING claim.pay_hash
 """
+_POSTED_RETURNING: Final = f"{_POSTED} RETURNING claim.pay_hash"
 _REFUSED: Final = """
     UPDATE offline.claim SET taking_wallet = 0, taking_fund = 0, attempt = attempt + 1,
         state = CASE WHEN taking_escrow > 0 THEN 'posting' ELSE 'open' END,
@@ -190,7 +190,7 @@ class Posting:
             return
         async with self._database.transaction() as connection:
             await taking_in.lock(connection, (intent.payee_pass for intent in taken_in))
-            rows = await connection.fetch(_POSTED, *done)
+            rows = await connection.fetch(_POSTED_RETURNING, *done)
             await taking_in.count(connection, taken_in, {row["pay_hash"] for row in rows})
             for intent in insured:
                 fund = house_account(Purpose.GUARANTEE, intent.currency)
