@@ -424,7 +424,7 @@ async def test_what_is_on_its_way_into_escrow_is_waited_for(world: World) -> Non
     pay, second = paid(ben, cem, 350, source)
     with pytest.raises(Died):
         await settle(dying, ben, first)
-    assert told(await settle(world, cem, second)) == [("partial", 100, "contested")]
+    assert told(await settle(world, cem, second)) == [("settling", 100, None)]
     await later(world, 20)
     await later(world, 20)
     claim = await world.claim(pay)

@@ -163,7 +163,7 @@ class Desk:
             verdict.escrow,
             reading=reading,
             stored=before is not None and before.stored,
-            into_escrow=_into_escrow(payer, payee, seconds),
+            into_escrow=_into_escrow(payer, payee, seconds) if verdict.state in PAID else None,
             hops=min(payment.hops, BEYOND),
         )
         self.claims[claim.hash] = self.changed[claim.hash] = claim

@@ -41,8 +41,13 @@ from tikiwallet.wallets.wallets import Wallets
 
 ITEMS_MAX: Final = 100
 _TRIES: Final = 3
+# What waits for money that is about to come into its escrow is not contested yet.
 _ANSWERS: Final = """
-    SELECT pay_hash, state, reason, currency, amount, paid_escrow + paid_wallet + paid_fund AS paid,
+    SELECT pay_hash, CASE WHEN state = 'open' AND EXISTS (
+            SELECT FROM offline.claim AS coming WHERE coming.payee_pass = claim.payer_pass
+                AND coming.into_escrow IS NOT NULL AND coming.state = 'posting'
+        ) THEN 'posting' ELSE state END AS state, reason, currency, amount,
+        paid_escrow + paid_wallet + paid_fund AS paid,
         payer = $2 AND payee <> $2
             AND EXISTS (SELECT FROM offline.conflict WHERE pass = payer_pass) AS accused
     FROM offline.claim WHERE pay_hash = ANY($1::bytea[])
