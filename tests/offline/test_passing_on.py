@@ -33,6 +33,7 @@ from tests.offline.test_settlement import (
 from tests.servers import DatabaseUrls
 
 from tikiwallet.ledger.transactions import CloseAccount
+from tikiwallet.money import CURRENCIES
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import verify
 from tikiwallet.offline.wire.messages import Invite, Pay
@@ -691,3 +692,34 @@ async def test_whatever_is_passed_on_to_whomever(world: World, seed: int, forks:
         if not forks or holder.phone.person not in guilty:
             assert not await frozen(world, holder.phone)
         assert await world.escrow_of(holder.phone) == 0
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_a_source_whose_claims_are_over_is_borne_by_who_passed_it_on(
+    world: World, recorded: bool
+) -> None:
+    ann, cem = await world.phone(1_000), await world.phone(0)
+    world.clock.advance(DAY)
+    ben = await world.phone(100, hops=1, wallet_holds=400)
+    source, first = paid(ann, ben, 300)
+    _, second = paid(ben, cem, 350, source)
+    if recorded:
+        await settle(world, ann, first)
+    await later(world, PASS_SECONDS + CLAIM_SECONDS - DAY + 120)
+    answers = told(await settle(world, cem, second, first))
+    lost = ("returned", 0, None) if recorded else ("rejected", 0, "claim_too_late")
+    assert answers == [(CREDITED, 350, None), lost]
+    assert (await world.holds(ann), await world.holds(ben)) == (1_000, 150)
+    assert not await frozen(world, ben)
+    await world.check_conserved()
+
+
+async def test_a_source_in_another_currency_covers_nothing(world: World) -> None:
+    ann, cem = await world.phone(1_000), await world.phone(0, currency=CURRENCIES["EUR"])
+    ben = await world.phone(100, hops=1, currency=CURRENCIES["EUR"])
+    source, first = paid(ann, ben, 300)
+    invite = cem.invite(350, CURRENCIES["EUR"])
+    second = item(invite, ben.pay(invite, sources=[source]))
+    answers = told(await settle(world, cem, first, second))
+    assert answers == [(CREDITED, 300, None), ("rejected", 0, "spent_on")]
+    assert await world.escrow_of(ben) == 100
