@@ -43,6 +43,13 @@ def test_the_file_holds_what_they_do() -> None:
     assert json.loads(make_traces.FILE.read_text(encoding="utf-8")) == make_traces.traces()
 
 
+def test_a_purse_of_before_it_could_receive_is_read() -> None:
+    for done in PAYERS[0]().done:
+        plain = json.loads(written(done.state))
+        assert plain["purse"].pop("received") == []
+        assert kept(Payer, json.dumps(plain).encode()) == done.state
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"known":1}', b"\xff"])
 def test_a_spoilt_state_is_found(data: bytes) -> None:
     with pytest.raises(Spoilt):
