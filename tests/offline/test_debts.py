@@ -68,6 +68,28 @@ async def test_an_operator_writes_a_debt_off(world: World) -> None:
         await world.debts.write_off(debt["id"])
 
 
+async def test_what_was_forgiven_stays_so_when_the_fund_pays_more(world: World) -> None:
+    await world.fill_fund(10_000)
+    payer, _, pay, _ = await contested_at_rest(world)
+    await take(world, pay, "taking_fund", 250)
+    await later(world, 60)
+    await world.put(payer.wallet, 40)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    await world.debts.write_off(debt["id"])
+    await later(world, DAY)  # the fund pays the rest
+    assert [money.amount for money in await world.debts.owed(payer.person)] == [650]
+    [fund] = await world.reports.fund()
+    assert (fund["owed_to_fund"], fund["not_collected"]) == (650, 210)
+    await world.put(payer.wallet, 1_000)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    told = [debt[name] for name in ("state", "amount", "paid", "forgiven")]
+    assert told == ["paid", 900, 690, 210]
+    assert await world.holds(payer) == 350
+    await world.check_conserved()
+
+
 async def test_what_was_about_to_be_paid_and_was_not_is_not_owed_back(world: World) -> None:
     payer, shop, pay, void = await contested_at_rest(world)
     # Decided while the payer's wallet held 50, which are spent by now.

@@ -2,7 +2,8 @@
 
 A row is the intent: `taking` is committed, the ledger posts it under the id of `attempt`, then it
 is `paid`. Whoever finds it in between goes on. Once one of the two wallets is closed, which it
-stays, or an operator has written the rest off, the debt has `ended`.
+stays, or an operator has written the rest off, the debt has `ended`. It begins again when the
+guarantee fund pays more for the same payment; what was `forgiven` stays so.
 """
 
 from collections.abc import Callable
@@ -37,12 +38,13 @@ _WAIT: Final = (
     "UPDATE offline.debt SET next_check_at = $2 WHERE id = $1 AND next_check_at IS NOT NULL"
 )
 _END: Final = """
-    UPDATE offline.debt SET ended = $2, next_check_at = NULL
+    UPDATE offline.debt SET ended = $2, next_check_at = NULL,
+        forgiven = CASE $2::text WHEN 'written_off' THEN amount - paid ELSE forgiven END
     WHERE id = $1 AND taking = 0 AND next_check_at IS NOT NULL RETURNING id
 """
 _PAID: Final = """
     UPDATE offline.debt SET paid = paid + taking, taking = 0, attempt = attempt + 1,
-        next_check_at = CASE WHEN paid + taking < amount THEN $3::timestamptz END
+        next_check_at = CASE WHEN paid + taking + forgiven < amount THEN $3::timestamptz END
     WHERE id = $1 AND attempt = $2
 """
 _REFUSED: Final = """
@@ -52,7 +54,7 @@ _REFUSED: Final = """
 # A contested payment that is not decided yet may become a debt.
 _OWED: Final = """
     SELECT currency, sum(amount)::bigint AS amount FROM (
-        SELECT currency, amount - paid AS amount FROM offline.debt
+        SELECT currency, amount - paid - forgiven AS amount FROM offline.debt
         WHERE debtor = $1 AND next_check_at IS NOT NULL
         UNION ALL
         SELECT currency, amount - paid_escrow - paid_wallet - paid_fund FROM offline.claim
@@ -114,7 +116,7 @@ class Debts:
                 await self._database.execute(_END, row["id"], ended.value)
                 return
             available = 0 if debtor is None else debtor.takeable
-            taking = min(available, row["amount"] - row["paid"])
+            taking = min(available, row["amount"] - row["paid"] - row["forgiven"])
             if taking <= 0:
                 await self._database.execute(_WAIT, row["id"], later)
                 return

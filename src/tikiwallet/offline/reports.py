@@ -69,14 +69,14 @@ _USED: Final = """
 """
 _OWED: Final = """
     SELECT currency,
-        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NULL)::bigint AS to_fund,
-        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NOT NULL)::bigint
-            AS to_people,
-        sum(amount - paid) FILTER (WHERE ended IS NOT NULL)::bigint AS not_collected
-    FROM offline.debt WHERE paid < amount GROUP BY currency
+        sum(rest) FILTER (WHERE ended IS NULL AND creditor IS NULL)::bigint AS to_fund,
+        sum(rest) FILTER (WHERE ended IS NULL AND creditor IS NOT NULL)::bigint AS to_people,
+        sum(forgiven + CASE WHEN ended IS NULL THEN 0 ELSE rest END)::bigint AS not_collected
+    FROM (SELECT *, amount - paid - forgiven AS rest FROM offline.debt WHERE paid < amount) AS debt
+    GROUP BY currency
 """
 _DEBTS: Final = """
-    SELECT id, debtor, creditor, currency, amount, paid, since,
+    SELECT id, debtor, creditor, currency, amount, paid, forgiven, since,
         CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END AS state
     FROM offline.debt ORDER BY id DESC LIMIT $1
 """
@@ -198,6 +198,7 @@ class Reports:
                 "currency": _code(row),
                 "amount": row["amount"],
                 "paid": row["paid"],
+                "forgiven": row["forgiven"],
                 "state": row["state"],
                 "since": clock.write(row["since"]),
             }
