@@ -10,7 +10,7 @@ from tests.servers import DatabaseUrls
 from tikiwallet import ids
 from tikiwallet.clock import from_us
 from tikiwallet.errors import NotFound
-from tikiwallet.ledger.transactions import CloseAccount
+from tikiwallet.ledger.transactions import CloseAccount, SetLimits
 from tikiwallet.offline.wire.messages import Pay
 
 
@@ -66,6 +66,24 @@ async def test_an_operator_writes_a_debt_off(world: World) -> None:
     assert not await world.debts.owed(payer.person)
     with pytest.raises(NotFound):
         await world.debts.write_off(debt["id"])
+
+
+async def test_a_full_wallet_is_paid_what_it_has_room_for(world: World) -> None:
+    payer, shop = await owing(world)
+    await world.put(payer.wallet, 1_000)
+    await world.stack.ledger.post(SetLimits(b"f" * 16, account=shop.wallet, floor=0, ceiling=300))
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (300, 700)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    assert (debt["state"], debt["paid"]) == ("creditor_full", 300)
+    [owed], [barred] = await world.debts.owed(payer.person), await world.debts.barred(payer.person)
+    assert (owed.amount, barred.amount) == (600, 600)
+    await world.stack.ledger.post(SetLimits(b"g" * 16, account=shop.wallet, floor=0, ceiling=900))
+    assert not await world.debts.barred(payer.person)
+    await later(world, 3_700)
+    assert (await world.reports.debts())[0]["state"] == "paid"
+    await world.check_conserved()
 
 
 async def test_what_was_forgiven_stays_so_when_the_fund_pays_more(world: World) -> None:

@@ -6,7 +6,9 @@ stays, or an operator has written the rest off, the debt has `ended`. It begins 
 guarantee fund pays more for the same payment; what was `forgiven` stays so.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,14 +23,26 @@ from tikiwallet.money import BY_NUMBER, Money
 _TAKEN_UP_US: Final = 15 * SECOND
 _EMPTY_US: Final = 3_600 * SECOND  # until a wallet with nothing in it is looked into again
 # What a payee owes back is known once nothing of it is being posted.
-_DUE: Final = """
+_IS_KNOWN: Final = """
+    NOT EXISTS (
+        SELECT FROM offline.claim WHERE claim.pay_hash = debt.pay_hash
+            AND claim.payer = debt.creditor AND claim.state = 'posting'
+    )
+"""
+_DUE: Final = f"""
     UPDATE offline.debt SET next_check_at = $2 WHERE id IN (
-        SELECT id FROM offline.debt WHERE next_check_at <= $1 AND NOT EXISTS (
-            SELECT FROM offline.claim WHERE claim.pay_hash = debt.pay_hash
-                AND claim.payer = debt.creditor AND claim.state = 'posting'
-        )
+        SELECT id FROM offline.debt WHERE next_check_at <= $1 AND {_IS_KNOWN}
         ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ) RETURNING *
+"""  # noqa: S608
+_OF: Final = f"""
+    UPDATE offline.debt SET next_check_at = $2
+    WHERE debtor = $1 AND next_check_at IS NOT NULL AND {_IS_KNOWN} RETURNING *
+"""  # noqa: S608
+_CREDITORS: Final = """
+    SELECT creditor_account, currency, sum(amount - paid - forgiven)::bigint AS amount
+    FROM offline.debt WHERE debtor = $1 AND next_check_at IS NOT NULL
+    GROUP BY creditor_account, currency
 """
 _INTEND: Final = """
     UPDATE offline.debt SET taking = $3
@@ -91,6 +105,21 @@ class Debts:
             await self._collect(row)
         return len(rows) == limit
 
+    async def collect_of(self, person: int) -> None:
+        """The same of one debtor's, due or not."""
+        for row in await self._database.fetch(_OF, person, from_us(self._now() + _TAKEN_UP_US)):
+            await self._collect(row)
+
+    async def barred(self, person: int) -> list[Money]:
+        """The part of what `person` owes whose creditors' wallets are full, by currency."""
+        rows = await self._database.fetch(_CREDITORS, person)
+        states = await self._ledger.states([row["creditor_account"] for row in rows])
+        sums: Counter[int] = Counter()
+        for row, state in zip(rows, states, strict=True):
+            if state is not None and not state.room:
+                sums[row["currency"]] += row["amount"]
+        return [Money(sums[number], BY_NUMBER[number]) for number in sorted(sums)]
+
     async def owed(self, person: int) -> list[Money]:
         """What `person` owes others or the guarantee fund, by currency."""
         rows = await self._database.fetch(_OWED, person)
@@ -107,22 +136,8 @@ class Debts:
 
     async def _collect(self, row: Any) -> None:
         later = from_us(self._now() + _EMPTY_US)
-        if not row["taking"]:
-            debtor, creditor = await self._ledger.states(
-                [row["debtor_wallet"], row["creditor_account"]]
-            )
-            if (ended := _ended(debtor, creditor)) is not None:
-                _log.warning("a debt is not collected any more", id=row["id"], why=ended.value)
-                await self._database.execute(_END, row["id"], ended.value)
-                return
-            available = 0 if debtor is None else debtor.takeable
-            taking = min(available, row["amount"] - row["paid"] - row["forgiven"])
-            if taking <= 0:
-                await self._database.execute(_WAIT, row["id"], later)
-                return
-            row = await self._database.fetchrow(_INTEND, row["id"], row["attempt"], taking)
-            if row is None:
-                return  # somebody else is at it
+        if not row["taking"] and (row := await self._begin(row, later)) is None:
+            return
         outcome = await self._ledger.post(_command(row))
         match outcome.result:
             case Result.POSTED:
@@ -132,6 +147,24 @@ class Debts:
             case refused:
                 _log.warning("a debt was not collected", result=Result(refused).name.lower())
                 await self._database.execute(_REFUSED, row["id"], row["attempt"], later)
+
+    async def _begin(self, row: Any, later: datetime) -> Any | None:
+        """Intend to take what the debtor has and the creditor has room for; None where that is
+        nothing, the debt has ended, or somebody else is at it."""
+        debtor, creditor = await self._ledger.states(
+            [row["debtor_wallet"], row["creditor_account"]]
+        )
+        if (ended := _ended(debtor, creditor)) is not None:
+            _log.warning("a debt is not collected any more", id=row["id"], why=ended.value)
+            await self._database.execute(_END, row["id"], ended.value)
+            return None
+        takeable = 0 if debtor is None else debtor.takeable
+        room = 0 if creditor is None else creditor.room
+        taking = min(takeable, room, row["amount"] - row["paid"] - row["forgiven"])
+        if taking == 0:
+            await self._database.execute(_WAIT, row["id"], later)
+            return None
+        return await self._database.fetchrow(_INTEND, row["id"], row["attempt"], taking)
 
 
 def _ended(debtor: State | None, creditor: State | None) -> Ended | None:

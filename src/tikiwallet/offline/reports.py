@@ -11,6 +11,7 @@ from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.ledger.port import Ledger
+from tikiwallet.ledger.transactions import State
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline import evidence
 from tikiwallet.offline.deciding import Contradiction, Scope
@@ -76,7 +77,7 @@ _OWED: Final = """
     GROUP BY currency
 """
 _DEBTS: Final = """
-    SELECT id, debtor, creditor, currency, amount, paid, forgiven, since,
+    SELECT id, debtor, creditor, currency, amount, paid, forgiven, since, creditor_account,
         CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END AS state
     FROM offline.debt ORDER BY id DESC LIMIT $1
 """
@@ -189,7 +190,9 @@ class Reports:
         return evidence.document(kind, self._root(), row["keys"], pass_, messages)
 
     async def debts(self, limit: int = PAGE) -> list[dict[str, Any]]:
-        """Debts, newest first: open, paid, or why they are not collected any more."""
+        """Debts, newest first: open, paid, or why nobody collects them, now or any more."""
+        rows = await self._database.fetch(_DEBTS, limit)
+        creditors = await self._ledger.states([row["creditor_account"] for row in rows])
         return [
             {
                 "id": row["id"],
@@ -199,10 +202,10 @@ class Reports:
                 "amount": row["amount"],
                 "paid": row["paid"],
                 "forgiven": row["forgiven"],
-                "state": row["state"],
+                "state": _debt_state(row["state"], creditor),
                 "since": clock.write(row["since"]),
             }
-            for row in await self._database.fetch(_DEBTS, limit)
+            for row, creditor in zip(rows, creditors, strict=True)
         ]
 
     async def fund(self) -> list[dict[str, Any]]:
@@ -242,6 +245,10 @@ def _fund(
         "not_collected": owes.get("not_collected") or 0,
         "caps": {scope.value: caps[scope] for scope in Scope},
     }
+
+
+def _debt_state(kept: str, creditor: State | None) -> str:
+    return "creditor_full" if kept == "open" and creditor and not creditor.room else kept
 
 
 def _payments(rows: Sequence[Any]) -> list[dict[str, Any]]:
