@@ -105,6 +105,12 @@ async def test_what_was_forgiven_stays_so_when_the_fund_pays_more(world: World) 
     told = [debt[name] for name in ("state", "amount", "paid", "forgiven")]
     assert told == ["paid", 900, 690, 210]
     assert await world.holds(payer) == 350
+    assert [kind for kind in world.events.kinds if "debt" in kind] == [
+        "offline_debt_begun",
+        "offline_debt_ended",
+        "offline_debt_begun",
+        "offline_debt_paid",
+    ]
     await world.check_conserved()
 
 

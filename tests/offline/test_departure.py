@@ -78,6 +78,16 @@ async def test_who_owes_stays_until_it_is_paid(bank: Bank) -> None:
     await bank.give(bank.ana, 5_00)
     await closing.close(bank.ana)  # which pays it first
     assert await bank.identity.people.person(bank.ana) is None
+    assert await heard(bank) == [
+        ("offline_debt_begun", {"amount": "SGD 5.00"}),
+        ("offline_debt_paid", {"amount": "SGD 5.00"}),
+    ]
+
+
+async def heard(bank: Bank) -> list[tuple[str, dict[str, object]]]:
+    """What Ana was told of debts."""
+    events, _ = await bank.identity.events.page(bank.stack.database, bank.ana)
+    return [(one.kind, one.detail) for one in reversed(events) if "debt" in one.kind]
 
 
 async def test_a_full_creditor_holds_nobody_for_good(bank: Bank) -> None:
@@ -91,6 +101,7 @@ async def test_a_full_creditor_holds_nobody_for_good(bank: Bank) -> None:
     [debt] = await bank.offline.settling.reports.debts()
     assert debt["state"] == "creditor_full"
     await debts.write_off(debt["id"])
+    assert (await heard(bank))[-1] == ("offline_debt_ended", {"amount": "SGD 5.00"})
     await closing.close(bank.ana)
     assert await bank.identity.people.person(bank.ana) is None
 
