@@ -182,6 +182,22 @@ def test_cut_in_the_middle_it_goes_on(phone: Phone, shop: Shop) -> None:
     phone.has("Accepted")
 
 
+def test_what_is_asked_for_waits_behind_what_is_being_typed(phone: Phone, shop: Shop) -> None:
+    phone.meet(shop)
+    phone.press("Get paid offline")
+    phone.type_number(shop.who)
+    shop.ask(phone.who, 450)
+    shop.device.shows("asking")
+    phone.page.get_by_label("Amount").fill("2.00")
+    phone.press("Continue")
+    phone.enter_pin()
+    assert shop.device.shows("type_number")["amount"] == 200
+    phone.review(shop, "S$4.50")
+    phone.enter_pin()
+    shop.device.shows("accepted")
+    phone.has("Accepted")
+
+
 def test_restarted_in_flight_mode_it_sends_the_same_bytes_and_compares_nothing(
     phone: Phone, shop: Shop
 ) -> None:

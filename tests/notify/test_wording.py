@@ -27,7 +27,13 @@ def test_every_language_tells_the_same_facts(language: str) -> None:
 @pytest.mark.parametrize("language", list(LANGUAGES))
 @pytest.mark.parametrize("kind", sorted(OF_WEIGHT))
 def test_nothing_is_left_open(language: str, kind: str) -> None:
-    facts = {"device": "Firefox · Linux", "address": None, "ends": "67", "hours": 24}
+    facts = {
+        "device": "Firefox · Linux",
+        "address": None,
+        "ends": "67",
+        "hours": 24,
+        "amount": "SGD 5.00",
+    }
     title, text = words(kind, facts, language)
     assert title
     assert text

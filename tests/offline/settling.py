@@ -231,7 +231,7 @@ class World:
             settlement,
             posting,
             Returns(stack.database, chosen, clock),
-            Debts(stack.database, chosen, clock),
+            Debts(stack.database, chosen, events, clock),
             fund,
             issuer,
             Reports(stack.database, chosen, personal.sealing, lambda: issuer.root.public, clock),

@@ -92,7 +92,11 @@ async def test_a_fork_from_filling_the_fund_to_the_proof(world: World, tmp_path:
     assert "the fund" in shown
 
     await told(world, "thaw", frozen["device"])
-    assert world.events.kinds == ["offline_device_frozen", "offline_device_thawed"]
+    assert world.events.kinds == [
+        "offline_device_frozen",
+        "offline_debt_ended",
+        "offline_device_thawed",
+    ]
     assert await told(world, "passes", "--frozen", "--json") == "[]\n"
 
     file = tmp_path / "evidence.json"

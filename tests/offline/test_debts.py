@@ -10,7 +10,7 @@ from tests.servers import DatabaseUrls
 from tikiwallet import ids
 from tikiwallet.clock import from_us
 from tikiwallet.errors import NotFound
-from tikiwallet.ledger.transactions import CloseAccount
+from tikiwallet.ledger.transactions import CloseAccount, SetLimits
 from tikiwallet.offline.wire.messages import Pay
 
 
@@ -66,6 +66,52 @@ async def test_an_operator_writes_a_debt_off(world: World) -> None:
     assert not await world.debts.owed(payer.person)
     with pytest.raises(NotFound):
         await world.debts.write_off(debt["id"])
+
+
+async def test_a_full_wallet_is_paid_what_it_has_room_for(world: World) -> None:
+    payer, shop = await owing(world)
+    await world.put(payer.wallet, 1_000)
+    await world.stack.ledger.post(SetLimits(b"f" * 16, account=shop.wallet, floor=0, ceiling=300))
+    await later(world, 3_700)
+    assert (await world.holds(shop), await world.holds(payer)) == (300, 700)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    assert (debt["state"], debt["paid"]) == ("creditor_full", 300)
+    [owed], [barred] = await world.debts.owed(payer.person), await world.debts.barred(payer.person)
+    assert (owed.amount, barred.amount) == (600, 600)
+    await world.stack.ledger.post(SetLimits(b"g" * 16, account=shop.wallet, floor=0, ceiling=900))
+    assert not await world.debts.barred(payer.person)
+    await later(world, 3_700)
+    assert (await world.reports.debts())[0]["state"] == "paid"
+    await world.check_conserved()
+
+
+async def test_what_was_forgiven_stays_so_when_the_fund_pays_more(world: World) -> None:
+    await world.fill_fund(10_000)
+    payer, _, pay, _ = await contested_at_rest(world)
+    await take(world, pay, "taking_fund", 250)
+    await later(world, 60)
+    await world.put(payer.wallet, 40)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    await world.debts.write_off(debt["id"])
+    await later(world, DAY)  # the fund pays the rest
+    assert [money.amount for money in await world.debts.owed(payer.person)] == [650]
+    [fund] = await world.reports.fund()
+    assert (fund["owed_to_fund"], fund["not_collected"]) == (650, 210)
+    await world.put(payer.wallet, 1_000)
+    await later(world, 3_700)
+    [debt] = await world.reports.debts()
+    told = [debt[name] for name in ("state", "amount", "paid", "forgiven")]
+    assert told == ["paid", 900, 690, 210]
+    assert await world.holds(payer) == 350
+    assert [kind for kind in world.events.kinds if "debt" in kind] == [
+        "offline_debt_begun",
+        "offline_debt_ended",
+        "offline_debt_begun",
+        "offline_debt_paid",
+    ]
+    await world.check_conserved()
 
 
 async def test_what_was_about_to_be_paid_and_was_not_is_not_owed_back(world: World) -> None:

@@ -6,7 +6,7 @@ from tests.offline.settling import item
 from tests.offline.test_freezing import phone_of
 
 from tikiwallet import ids
-from tikiwallet.ledger.transactions import Kind, Posting, Result, Transaction
+from tikiwallet.ledger.transactions import Kind, Posting, Result, SetLimits, Transaction
 from tikiwallet.offline.departure import DebtOpen
 from tikiwallet.wallets.chart import Purpose, house_account
 from tikiwallet.wallets.closing import Closing
@@ -47,11 +47,8 @@ async def work(bank: Bank, seconds: float) -> None:
             pass
 
 
-async def test_who_owes_stays_until_it_is_paid(bank: Bank) -> None:
-    wallet = await owe(bank)
-    for seconds in (DAY + 10, 4 * DAY, 7 * DAY):
-        await work(bank, seconds)
-    closing = Closing(
+def closing_of(bank: Bank) -> Closing:
+    return Closing(
         bank.stack.database,
         events=bank.identity.events,
         ledger=bank.stack.ledger,
@@ -60,14 +57,51 @@ async def test_who_owes_stays_until_it_is_paid(bank: Bank) -> None:
         elsewhere=[bank.offline.departure],
         now=bank.clock,
     )
+
+
+async def owing(bank: Bank) -> int:
+    """Ana owes Ben 5, and her pass is over; her wallet."""
+    wallet = await owe(bank)
+    for seconds in (DAY + 10, 4 * DAY, 7 * DAY):
+        await work(bank, seconds)
+    return wallet
+
+
+async def test_who_owes_stays_until_it_is_paid(bank: Bank) -> None:
+    await owing(bank)
+    closing = closing_of(bank)
     with pytest.raises(DebtOpen, match=r"You owe SGD 5\.00") as told:
         await closing.close(bank.ana)
     assert told.value.extra == {"owed": "SGD 5.00"}
     events, _ = await bank.identity.events.page(bank.stack.database, bank.ana)
     assert (events[0].kind, events[0].detail) == ("closing_failed", {"why": "debt_open"})
     await bank.give(bank.ana, 5_00)
-    await work(bank, 3_700)
-    assert await bank.stack.posted(wallet) == 0
+    await closing.close(bank.ana)  # which pays it first
+    assert await bank.identity.people.person(bank.ana) is None
+    assert await heard(bank) == [
+        ("offline_debt_begun", {"amount": "SGD 5.00"}),
+        ("offline_debt_paid", {"amount": "SGD 5.00"}),
+    ]
+
+
+async def heard(bank: Bank) -> list[tuple[str, dict[str, object]]]:
+    """What Ana was told of debts."""
+    events, _ = await bank.identity.events.page(bank.stack.database, bank.ana)
+    return [(one.kind, one.detail) for one in reversed(events) if "debt" in one.kind]
+
+
+async def test_a_full_creditor_holds_nobody_for_good(bank: Bank) -> None:
+    await owing(bank)
+    wallet, _ = await bank.stack.wallets.open_wallet(bank.ben, SGD)
+    await bank.stack.ledger.post(SetLimits(b"f" * 16, account=wallet.id, floor=0, ceiling=0))
+    closing = closing_of(bank)
+    with pytest.raises(DebtOpen, match=r"SGD 5\.00 of it waits .* ask the service"):
+        await closing.close(bank.ana)
+    debts = bank.offline.settling.debts
+    [debt] = await bank.offline.settling.reports.debts()
+    assert debt["state"] == "creditor_full"
+    await debts.write_off(debt["id"])
+    assert (await heard(bank))[-1] == ("offline_debt_ended", {"amount": "SGD 5.00"})
     await closing.close(bank.ana)
     assert await bank.identity.people.person(bank.ana) is None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.offline.bank import SGD, Bank
 
-from tikiwallet.money import CURRENCIES
+from tikiwallet.money import CURRENCIES, worth_of_usd
 from tikiwallet.offline.limits import TIERS, LimitsInvalid, LimitsRow, PassLimits, default_limits
 from tikiwallet.offline.wire.fields import UINT32_MAX
 
@@ -25,6 +25,22 @@ def test_every_currency_has_some() -> None:
             limits = default_limits(currency, tier)
             limits.check()
             assert limits.most_per_payment >= 1, currency.code
+
+
+def test_the_defaults_are_sums_to_keep_in_mind() -> None:
+    for currency in CURRENCIES.values():
+        for tier in TIERS.values():
+            limits = default_limits(currency, tier)
+            for amount, usd in ((limits.most_per_payment, 10_00), (limits.most_per_pass, 50_00)):
+                share = 2 if tier == 0 else 1
+                worth = min(max(1, worth_of_usd(usd, currency.code) // share), UINT32_MAX)
+                assert 0.9 * worth < amount <= worth, currency.code
+                digits = str(amount).rstrip("0")
+                assert len(digits) <= 2, currency.code
+                assert digits < "5" or len(digits) == 1 or digits.endswith("5"), currency.code
+    for code, payment, whole in (("SGD", 6_00, 32_00), ("JPY", 750, 3_800), ("KWD", 1_500, 7_500)):
+        limits = default_limits(CURRENCIES[code], 0)
+        assert (limits.most_per_payment, limits.most_per_pass) == (payment, whole)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cose import Kind as Message
 from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal import link as links
+from tikiwallet.terminal import memory
 from tikiwallet.terminal import tills as tills_module
 from tikiwallet.terminal.device import Terminal
 from tikiwallet.terminal.discovery import Peer
@@ -262,6 +263,62 @@ async def test_the_same_payers_next_payment_goes_on_at_the_other_till(
     assert not other.proofs()
 
 
+@pytest.mark.parametrize("first", ["a", "c"])
+async def test_a_till_has_a_new_issuer_key_from_the_other(
+    open_till: Open, issuer: Issuer, first: str
+) -> None:
+    """Whether it calls or is called, and there is no service near."""
+    behind = await open_till(first)
+    issuer.rotate()
+    ahead = await open_till("b")
+    for one, other in ((behind, ahead), (ahead, behind)):
+        one.sees(other)
+    await behind.is_linked()
+    known = behind.terminal._machines.known
+    assert known is not None
+    assert known.keys == issuer.known().keys == _kept_keys(behind)
+
+
+async def test_a_new_issuer_key_comes_before_the_first_payment_that_needs_it(
+    open_till: Open, tmp_path: Path, issuer: Issuer
+) -> None:
+    """Two tills are linked when one of them syncs."""
+    one, other = await open_till("a"), await open_till("b")
+    one.sees(other)
+    await other.is_linked()
+    issuer.rotate()
+    await one.terminal._machines.learn(issuer.known().keys)
+    await prepare(tmp_path / "budi", issuer, BUDI, "Budi")
+    budi = Shop(tmp_path / "budi", BUDI, time.time)
+    await budi.machines.start()
+    pay = await pays(budi, await one.invites())
+    budi.journal.close()
+    assert (await one.takes(pay))["view"] == "accepted"
+    await other.knows(pay)
+    await other.is_linked()
+
+
+def _kept_keys(till: Till) -> bytes:
+    kept = memory.known(till.terminal._journal)
+    assert kept is not None
+    return kept.keys
+
+
+async def test_keys_that_the_root_did_not_sign_teach_nothing(
+    open_till: Open, clones: tuple[Shop, Shop], issuer: Issuer
+) -> None:
+    till, fellow = await open_till("a"), await open_till("b")
+    before = _kept_keys(till)
+    pay = await pays(clones[0], await fellow.invites())
+    stranger = Issuer(issuer.now)
+    stranger.rotate()
+    async with liar(till, fellow) as link:
+        await link.send(Kind.MESSAGE, stranger.known().keys)
+        await link.send(Kind.TAKEN, packed([pay]))
+        await till.knows(pay)
+    assert _kept_keys(till) == before
+
+
 async def test_what_was_told_outlives_a_restart(
     open_till: Open, clones: tuple[Shop, Shop], tmp_path: Path, issuer: Issuer
 ) -> None:
@@ -296,7 +353,7 @@ async def test_another_shop_learns_nothing(open_till: Open, clones: tuple[Shop, 
     assert theirs.terminal._listener is not None
     theirs.terminal._listener._on_call[Hello.TILL] = share
     ours.sees(theirs)  # ours calls
-    await until(lambda: bool(came))
+    await until(lambda: len(came) == 2)
     caller.sees(ours)  # ours is called
     call = await links.connect(
         caller.terminal._certificate, ours.peer.addresses, ours.peer.port, Hello.TILL
@@ -305,7 +362,7 @@ async def test_another_shop_learns_nothing(open_till: Open, clones: tuple[Shop, 
     with pytest.raises(LinkLost, match=r"hung up|broke"):
         await call.receive()
     call.close()
-    assert set(came) == {Kind.PROOF}
+    assert came == [Kind.MESSAGE, Kind.PROOF]
     assert theirs.terminal._shop.taken() == caller.terminal._shop.taken() == []
 
 
@@ -401,10 +458,13 @@ async def test_strangers_who_call_and_say_nothing_are_few(
 
 
 @pytest.mark.parametrize("body", [b"", bytes(64), bytes(400), b"x" * 10_000])
-async def test_who_proves_nothing_is_told_nothing(open_till: Open, body: bytes) -> None:
+async def test_who_proves_nothing_is_told_nothing(
+    open_till: Open, issuer: Issuer, body: bytes
+) -> None:
     till = await open_till("a")
     certificate = Certificate.make()
     link = await links.connect(certificate, till.peer.addresses, till.peer.port, Hello.TILL)
+    await link.send(Kind.MESSAGE, issuer.known().keys)
     await link.send(Kind.PROOF, body)
     await ends(link)
     link.close()

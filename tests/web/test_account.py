@@ -391,7 +391,7 @@ class TestExportAndClosing:
         assert told.keys() == {
             "exported_at", "person", "sessions", "identities", "passkeys", "security_events",
             "wallets", "entries", "payments", "notices", "favourites", "offline_devices",
-            "offline_passes",
+            "offline_passes", "offline_debts",
         }  # fmt: skip
         assert told["person"]["phone"] == MEI[0]
         assert told["person"]["display_name"] == "Mei “Quote” 🌸"

@@ -215,6 +215,41 @@ async def test_a_void_a_close_and_what_is_refused(web: Web) -> None:
     assert shown[0]["tip"] == told
 
 
+async def test_who_owes_sees_what(web: Web) -> None:
+    """A payee calls off what was credited, and owes it back."""
+    ana = await phone(web, "+6591234501", "ana", 3_000)
+    ben = await phone(web, "+6591234502", "ben", 0)
+    pays = []
+    for amount in (100, 450):
+        invite = ben.invite(amount)
+        pays.append(ana.pay(invite))
+        await ben.settle(brought(invite, pays[-1]))
+        void = Void(request_id=invite.request_id, payee_pass=ben.pass_.id, time=now())
+        await ana.settle({"void": b64(void.sealed_by(ben.key)), "invite": b64(invite.raw)})
+
+    async def owed(query: str = "") -> Any:
+        answer = await ben.caller.call("GET", f"/v1/offline/debts{query}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    told = await owed("?limit=1")
+    assert told["owed"] == [{"amount": 550, "currency": "SGD"}]
+    [newest] = told["items"]
+    assert (newest["payment"], newest["to"]) == (b64(pays[1].hash), "person")
+    assert (newest["amount"]["amount"], newest["state"]) == (450, "open")
+    await web.parts.offline.settling.debts.collect_due()
+    [other] = (await owed(f"?cursor={told['next_cursor']}"))["items"]
+    assert (other["paid"], other["state"]) == ({"amount": 100, "currency": "SGD"}, "paid")
+    assert (await owed())["owed"] == []
+    assert (await ben.caller.call("GET", "/v1/offline/debts?cursor=x")).json()[
+        "code"
+    ] == "bad_cursor"
+    nobody = await ana.caller.call("GET", "/v1/offline/debts")
+    assert nobody.json() == {"owed": [], "items": [], "next_cursor": None}
+    document = (await ben.caller.call("GET", "/v1/me/export")).json()
+    assert [one["amount"] for one in document["offline_debts"]] == [450, 100]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -110,9 +110,9 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
             issuer = Issuer(settings.keys_dir)
             personal = Personal.load(settings.keys_dir)
             reports = Reports(database, link, personal.sealing, lambda: issuer.root)
-            thawing = Thawing(database, SecurityEvents(personal))
-            fund, debts = Fund(database, link, Chart(link)), Debts(database, link)
-            await work(Books(reports, fund, thawing, debts))
+            events = SecurityEvents(personal)
+            thawing, debts = Thawing(database, events), Debts(database, link, events)
+            await work(Books(reports, Fund(database, link, Chart(link)), thawing, debts))
         finally:
             await link.stop()
 

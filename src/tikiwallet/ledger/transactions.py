@@ -256,6 +256,14 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """What may be taken out without going below zero: nothing while frozen or closed."""
         return 0 if self.flags else max(0, self.available)
 
+    @property
+    def room(self) -> int:
+        """What may be put in below the ceiling: nothing once closed."""
+        if self.is_closed:
+            return 0
+        most = TOTAL_MAX if self.ceiling is None else self.ceiling
+        return max(0, most - self.posted - self.pending_credits)
+
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What became of a command.

@@ -60,6 +60,9 @@ OF_WEIGHT: Final = frozenset(
         EventKind.OFFLINE_DEVICE_REVOKED,
         EventKind.OFFLINE_DEVICE_FROZEN,
         EventKind.OFFLINE_DEVICE_THAWED,
+        EventKind.OFFLINE_DEBT_BEGUN,
+        EventKind.OFFLINE_DEBT_PAID,
+        EventKind.OFFLINE_DEBT_ENDED,
         EventKind.EXPORTED,
     }
 )

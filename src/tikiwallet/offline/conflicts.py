@@ -64,7 +64,8 @@ _OWE = """
         $2 + coalesce(uncovered.owed, 0), $3, $3
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
     LEFT JOIN LATERAL (
-        SELECT CASE WHEN ended IS NULL THEN amount ELSE paid END AS owed FROM offline.debt
+        SELECT CASE WHEN ended IS NULL THEN amount - forgiven ELSE paid END AS owed
+        FROM offline.debt
         WHERE debt.pay_hash = claim.pay_hash AND creditor = claim.payee
     ) AS uncovered ON true
     WHERE claim.pay_hash = $1 AND claim.payer <> claim.payee

@@ -100,7 +100,8 @@ _OWE: Final = """
 # Its payee called it off, and owes back what was about to be paid.
 _NOT_OWED: Final = """
     UPDATE offline.debt SET amount = amount - $3,
-        next_check_at = CASE WHEN amount - $3 > paid THEN next_check_at END
+        forgiven = least(forgiven, amount - $3 - paid),
+        next_check_at = CASE WHEN amount - $3 > paid + forgiven THEN next_check_at END
     WHERE pay_hash = $1 AND debtor = $2 AND creditor IS NOT NULL
 """
 _log = logs.get(__name__)

@@ -11,6 +11,7 @@ from tikiwallet.database.pool import Database
 from tikiwallet.errors import NotFound
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.ledger.port import Ledger
+from tikiwallet.ledger.transactions import State
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline import evidence
 from tikiwallet.offline.deciding import Contradiction, Scope
@@ -69,14 +70,14 @@ _USED: Final = """
 """
 _OWED: Final = """
     SELECT currency,
-        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NULL)::bigint AS to_fund,
-        sum(amount - paid) FILTER (WHERE ended IS NULL AND creditor IS NOT NULL)::bigint
-            AS to_people,
-        sum(amount - paid) FILTER (WHERE ended IS NOT NULL)::bigint AS not_collected
-    FROM offline.debt WHERE paid < amount GROUP BY currency
+        sum(rest) FILTER (WHERE ended IS NULL AND creditor IS NULL)::bigint AS to_fund,
+        sum(rest) FILTER (WHERE ended IS NULL AND creditor IS NOT NULL)::bigint AS to_people,
+        sum(forgiven + CASE WHEN ended IS NULL THEN 0 ELSE rest END)::bigint AS not_collected
+    FROM (SELECT *, amount - paid - forgiven AS rest FROM offline.debt WHERE paid < amount) AS debt
+    GROUP BY currency
 """
 _DEBTS: Final = """
-    SELECT id, debtor, creditor, currency, amount, paid, since,
+    SELECT id, debtor, creditor, currency, amount, paid, forgiven, since, creditor_account,
         CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END AS state
     FROM offline.debt ORDER BY id DESC LIMIT $1
 """
@@ -189,7 +190,9 @@ class Reports:
         return evidence.document(kind, self._root(), row["keys"], pass_, messages)
 
     async def debts(self, limit: int = PAGE) -> list[dict[str, Any]]:
-        """Debts, newest first: open, paid, or why they are not collected any more."""
+        """Debts, newest first: open, paid, or why nobody collects them, now or any more."""
+        rows = await self._database.fetch(_DEBTS, limit)
+        creditors = await self._ledger.states([row["creditor_account"] for row in rows])
         return [
             {
                 "id": row["id"],
@@ -198,10 +201,11 @@ class Reports:
                 "currency": _code(row),
                 "amount": row["amount"],
                 "paid": row["paid"],
-                "state": row["state"],
+                "forgiven": row["forgiven"],
+                "state": _debt_state(row["state"], creditor),
                 "since": clock.write(row["since"]),
             }
-            for row in await self._database.fetch(_DEBTS, limit)
+            for row, creditor in zip(rows, creditors, strict=True)
         ]
 
     async def fund(self) -> list[dict[str, Any]]:
@@ -241,6 +245,10 @@ def _fund(
         "not_collected": owes.get("not_collected") or 0,
         "caps": {scope.value: caps[scope] for scope in Scope},
     }
+
+
+def _debt_state(kept: str, creditor: State | None) -> str:
+    return "creditor_full" if kept == "open" and creditor and not creditor.room else kept
 
 
 def _payments(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class Settling:
             settlement=settlement,
             posting=posting,
             returns=Returns(database, ledger, now),
-            debts=Debts(database, ledger, now),
+            debts=Debts(database, ledger, events, now),
             fund=fund,
             reports=Reports(database, ledger, sealing, lambda: issuer.root, now),
             history=History(database, sealing),

@@ -66,9 +66,9 @@ def show_conflicts(console: Console, conflicts: Sequence[Mapping[str, Any]]) -> 
 
 def show_debts(console: Console, debts: Sequence[Mapping[str, Any]]) -> None:
     """One line a debt."""
-    table = _table("no.", "owes", "to", "amount", "paid", "since", "state")
+    table = _table("no.", "owes", "to", "amount", "paid", "forgiven", "since", "state")
     for one in debts:
-        sums = [_money(one[name], one["currency"]) for name in ("amount", "paid")]
+        sums = [_money(one[name], one["currency"]) for name in ("amount", "paid", "forgiven")]
         creditor = one["creditor"] or "the fund"
         since = _day(one["since"])
         table.add_row(str(one["id"]), one["debtor"], creditor, *sums, since, one["state"])

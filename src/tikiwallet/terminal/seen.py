@@ -138,7 +138,7 @@ class SeenPayments:
             return None
         known = self._machines.known
         if known is None or not known.has_issued(pay.payer):
-            return None  # the other till may know a newer issuer key
+            return None
         if not pay.is_signed_by(pay.payer.key):
             raise Lied("a payment that its payer did not sign")
         return pay

@@ -1,7 +1,7 @@
 """A terminal as one of its shop's tills: what they have seen (`seen`), their links (`tills`)."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
 
 from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal.discovery import Discovery
@@ -10,6 +10,8 @@ from tikiwallet.terminal.link import Certificate, Link
 from tikiwallet.terminal.machines import Machines
 from tikiwallet.terminal.seen import Lied, SeenPayments
 from tikiwallet.terminal.tills import Owner, Tills
+
+_T = TypeVar("_T")
 
 
 class Hears(Protocol):
@@ -84,9 +86,19 @@ class Shop:
     def taken(self) -> list[bytes]:
         return self._seen.all()
 
+    def keys(self) -> bytes:
+        known = self._machines.known
+        return known.keys if known else b""
+
+    async def learn(self, keys: bytes) -> None:
+        await self._kept(self._machines.learn(keys))
+
     async def told(self, body: bytes) -> list[bytes]:
+        return await self._kept(self._seen.hear(body))
+
+    async def _kept(self, work: Awaitable[_T]) -> _T:
         try:
-            return await self._seen.hear(body)
+            return await work
         except Lied:
             raise
         except Exception as error:

@@ -4,7 +4,8 @@ Of two that announce the same name, the one with the smaller id calls the other 
 Then each proves, the caller first, that it is a terminal of the same person: its PASS, which holds
 a commitment to the person's phone number, and its key's signature over both certificates. Who is
 called says nothing before it has seen that. Then both tell all that they know (`seen`), and each
-payment at once when it is taken.
+payment at once when it is taken. Whatever needs an issuer key to be believed comes after KEYS that
+have it, so a till that was offline while the issuer changed its key learns it from the others.
 """
 
 import asyncio
@@ -16,10 +17,10 @@ from tikiwallet import logs
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.chain import PAY_LONGEST
-from tikiwallet.offline.wire.messages import Pass
+from tikiwallet.offline.wire.messages import IssuerKeys, Pass
 from tikiwallet.terminal import link as links
 from tikiwallet.terminal.discovery import Peer
-from tikiwallet.terminal.link import BODY_MOST, Certificate, Hello, Kind, Link, LinkLost
+from tikiwallet.terminal.link import BODY_MOST, Certificate, Frame, Hello, Kind, Link, LinkLost
 from tikiwallet.terminal.seen import Lied, packed
 
 LINKS_MOST: Final = 16
@@ -62,6 +63,12 @@ class This(Protocol):
 
     def sign(self, to_sign: bytes) -> bytes | None:
         """The signature of the own pass's key."""
+
+    def keys(self) -> bytes:
+        """The newest KEYS; empty where none are known."""
+
+    async def learn(self, keys: bytes) -> None:
+        """Another till knows these KEYS, which may be anybody's."""
 
     def taken(self) -> list[bytes]:
         """All payments that others have to know."""
@@ -174,9 +181,11 @@ class Tills:
         signature = self._this.sign(self._bound(link, side, here=True))
         if owner is None or signature is None:
             raise LinkLost("this terminal has no pass")
+        await link.send(Kind.MESSAGE, owner.known.keys)
         await link.send(Kind.PROOF, signature + owner.own.raw)
 
     async def _proven(self, link: Link, side: bytes) -> Pass:
+        await self._learn(await link.receive())
         frame = await link.receive()
         try:
             other = Pass.parse(frame.body[_SIGNATURE_BYTES:])
@@ -198,29 +207,51 @@ class Tills:
         own = self._certificate.fingerprint
         return _DOMAIN + side + (own + link.peer if here else link.peer + own)
 
+    async def _learn(self, frame: Frame) -> None:
+        try:
+            keys = IssuerKeys.parse(frame.body) if frame.kind is Kind.MESSAGE else None
+        except Malformed:
+            keys = None
+        if keys is None:
+            raise LinkLost("the other terminal does not follow the shop's talk")
+        await self._this.learn(keys.raw)
+
     # What was taken.
 
     async def _say(self, link: Link, waiting: asyncio.Queue[bytes]) -> None:
         before = self._this.taken()
+        said = b""
         with contextlib.suppress(LinkLost):  # whoever listens learns it
             for begin in range(0, len(before), _IN_FRAME):
-                await link.send(Kind.TAKEN, packed(before[begin : begin + _IN_FRAME]))
+                said = await self._say_taken(link, before[begin : begin + _IN_FRAME], said)
             while True:
                 pays = [await waiting.get()]
                 while len(pays) < _IN_FRAME and not waiting.empty():
                     pays.append(waiting.get_nowait())
-                await link.send(Kind.TAKEN, packed(pays))
+                said = await self._say_taken(link, pays, said)
+
+    async def _say_taken(self, link: Link, pays: list[bytes], said: bytes) -> bytes:
+        """Before these payments the KEYS, if they are not those `said`; the answer: which were."""
+        keys = self._this.keys()
+        if keys != said:
+            await link.send(Kind.MESSAGE, keys)
+        await link.send(Kind.TAKEN, packed(pays))
+        return keys
 
     async def _listen(self, link: Link, other: Pass) -> None:
         while True:
             frame = await link.receive()
-            if frame.kind is not Kind.TAKEN:
-                raise LinkLost("the other terminal does not follow the shop's talk")
-            self._need(other)
-            try:
-                news = await self._this.told(frame.body)
-            except Lied as lied:
-                raise LinkLost(f"the other terminal told {lied}") from None
-            for pay in news:
-                self.tell(pay, besides=link)
+            if frame.kind is Kind.TAKEN:
+                await self._hear(link, other, frame.body)
+            else:
+                await self._learn(frame)
             await asyncio.sleep(1 / _FRAMES_PER_SECOND)
+
+    async def _hear(self, link: Link, other: Pass, body: bytes) -> None:
+        self._need(other)
+        try:
+            news = await self._this.told(body)
+        except Lied as lied:
+            raise LinkLost(f"the other terminal told {lied}") from None
+        for pay in news:
+            self.tell(pay, besides=link)

@@ -45,6 +45,9 @@ RETURNING person, attempt
 class Elsewhere(Protocol):
     """What else holds money of people, besides their wallets."""
 
+    async def pay(self, person: int) -> None:
+        """Pay what they owe, as far as their wallets hold it."""
+
     async def check(self, person: int) -> None:
         """Return when nothing of theirs is left there, nor owed. Raises `BalanceNotZero`, or a
         kind of it that says more."""
@@ -79,6 +82,8 @@ class Closing:
         """Close the account of `person`, who has confirmed that they want it. Raises
         `BalanceNotZero` while money is left, on hold or owed, `Overloaded`, `Unavailable`; the
         worker goes on with what broke off."""
+        for other in self._elsewhere:
+            await other.pay(person)
         wallets = await self._wallets.of_person(person)
         try:
             await self._check_empty(person, wallets)

@@ -238,6 +238,25 @@ async def _offline_passes(parts: Parts, person: int) -> Rows:
             return
 
 
+async def _offline_debts(parts: Parts, person: int) -> Rows:
+    cursor = None
+    while True:
+        page, cursor = await parts.offline.settling.debts.page(person, cursor, _PAGE)
+        for one in page:
+            yield {
+                "payment": base64url.write(one.pay_hash),
+                "to": "fund" if one.to_fund else "person",
+                "amount": one.amount.amount,
+                "paid": one.paid.amount,
+                "forgiven": one.forgiven.amount,
+                "currency": one.amount.currency.code,
+                "state": one.state,
+                "since": clock.write(one.since),
+            }
+        if cursor is None:
+            return
+
+
 SECTIONS: Final[Sequence[Section]] = (
     ("sessions", _sessions),
     ("identities", _identities),
@@ -250,6 +269,7 @@ SECTIONS: Final[Sequence[Section]] = (
     ("favourites", _contacts),
     ("offline_devices", _offline_devices),
     ("offline_passes", _offline_passes),
+    ("offline_debts", _offline_debts),
 )
 
 

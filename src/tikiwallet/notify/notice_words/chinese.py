@@ -132,6 +132,19 @@ WORDS: Final[dict[str, Words]] = {
         "已有人查看：若没有其他设备被停用，你的设备可以再次存入离线钱款。"
         "之前的凭证仍然作废；其中剩余金额将退回你的钱包。",
     ),
+    "offline_debt_begun": Words(
+        "你因离线付款有欠款",
+        "你的一笔离线付款余额不足，或在收款后被你撤回。你欠 {amount}，钱包有钱入账时会自动扣除。"
+        "还清之前，账户不能注销。",
+    ),
+    "offline_debt_paid": Words(
+        "离线付款欠款已还清",
+        "你欠的 {amount} 已从钱包扣除，这笔欠款已全部还清。",
+    ),
+    "offline_debt_ended": Words(
+        "离线付款欠款已终止",
+        "你欠的 {amount} 不再收取。",
+    ),
     "exported": Words(
         "账户数据已导出",
         "有人在 {device} 上导出了你的全部数据，来源：{address}。",

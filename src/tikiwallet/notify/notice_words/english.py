@@ -112,6 +112,20 @@ WORDS: Final[dict[str, Words]] = {
         "money again. Its earlier passes "
         "stay ended; what is left of them returns to your wallet.",
     ),
+    "offline_debt_begun": Words(
+        "You owe money for offline payments",
+        "An offline payment of yours was not covered in full, or you called it off after it was "
+        "paid. You owe {amount}, which is taken from your wallet as money comes in. Until it is "
+        "paid, your account cannot be closed.",
+    ),
+    "offline_debt_paid": Words(
+        "Debt for offline payments paid",
+        "{amount} that you owed was taken from your wallet. Nothing of that debt is open any more.",
+    ),
+    "offline_debt_ended": Words(
+        "Debt for offline payments ended",
+        "{amount} that you owed is not collected any more.",
+    ),
     "exported": Words(
         "Account exported", "A copy of all your data was made on {device}, from {address}."
     ),

@@ -145,6 +145,20 @@ WORDS: Final[dict[str, Words]] = {
         "perangkat Anda dapat memuat uang offline lagi. Izin bayar yang lama tetap "
         "berakhir; sisanya kembali ke dompet Anda.",
     ),
+    "offline_debt_begun": Words(
+        "Anda berutang untuk pembayaran offline",
+        "Sebuah pembayaran offline Anda tidak tertutup seluruhnya, atau Anda membatalkannya "
+        "setelah dibayar. Anda berutang {amount}; jumlah itu diambil dari dompet Anda begitu ada "
+        "uang masuk. Sebelum lunas, akun Anda tidak dapat ditutup.",
+    ),
+    "offline_debt_paid": Words(
+        "Utang pembayaran offline lunas",
+        "{amount} yang Anda utang telah diambil dari dompet Anda. Utang itu sudah tidak bersisa.",
+    ),
+    "offline_debt_ended": Words(
+        "Utang pembayaran offline berakhir",
+        "{amount} yang Anda utang tidak ditagih lagi.",
+    ),
     "exported": Words(
         "Data akun diekspor",
         "Salinan semua data Anda dibuat di {device}, dari {address}.",

@@ -89,8 +89,10 @@ async def evidence(parts: WithParts, id: Annotated[int, Path(ge=1, le=2**53)]) -
     openapi_extra=_SERVICE,
 )
 async def debts(parts: WithParts, limit: _Limit = 100) -> dict[str, Any]:
-    """`state`: `open`, `paid`, or why it is not collected any more: `debtor_closed`,
-    `creditor_closed`, `written_off`. `creditor` null: the guarantee fund."""
+    """`state`: `open`, `creditor_full` (open, but its creditor's wallet has no room), `paid`, or
+    why it is not collected any more: `debtor_closed`, `creditor_closed`, `written_off`. `creditor`
+    null: the guarantee fund. `forgiven`: what was written off, also of a debt that is open again
+    as the fund has paid more."""
     return {"items": await parts.offline.settling.reports.debts(limit)}
 
 

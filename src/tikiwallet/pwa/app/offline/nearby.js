@@ -102,7 +102,8 @@ export function agree() {
 
 /** @param {string | null} exchange that is under way from now on; null: there is none */
 export function takeOn(exchange) {
-  change({ offer: null, exchange, problem: null });
+  const { offer } = nearby.peek(); // one that came while somebody typed their own waits
+  change({ offer: offer?.id === exchange ? null : offer, exchange, problem: null });
   if (talk) keep(talk);
   hand();
 }

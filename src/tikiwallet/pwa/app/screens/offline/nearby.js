@@ -59,9 +59,6 @@ function Scan() {
 function Talk({ held, text }) {
   const [asks, setAsks] = useState(false);
   const { phase, offer, exchange } = nearby.value;
-  if (offer) {
-    return html`<${Paying} key=${offer.id} offer=${offer} back=${setAside} done=${() => takeOn(offer.id)} />`;
-  }
   const open = held.passes.filter(({ state }) => state === "open");
   if (asks && open[0]) {
     const done = (/** @type {string} */ made) => {
@@ -69,6 +66,9 @@ function Talk({ held, text }) {
       setAsks(false);
     };
     return html`<${Asking} open=${open} first=${open[0]} link back=${() => setAsks(false)} done=${done} />`;
+  }
+  if (offer) {
+    return html`<${Paying} key=${offer.id} offer=${offer} back=${setAside} done=${() => takeOn(offer.id)} />`;
   }
   const one = held.exchanges.find(({ id }) => id === exchange);
   if (one && (phase === "open" || !UNDER_WAY.has(one.state))) {
