@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from tests.app.wire import Wire
 from tests.offline.make_traces import FILE, told
+from tests.offline.odd_chains import SHOWN, at_a_till
 from tests.offline.walks import STEPS, walk
 
 SEED: Final = 20_261_121
@@ -20,6 +21,12 @@ def test_it_goes_where_python_goes(wire: Wire) -> None:
     chance = Random(SEED)
     sides = [(f"walk {number}", side) for number in range(25) for side in walk(chance)]
     assert _agree(wire, told(sides)) == 25 * STEPS
+
+
+def test_it_judges_what_is_passed_on_as_python_does(wire: Wire) -> None:
+    chance = Random(SEED)
+    tills = [(f"till {number}", at_a_till(chance)) for number in range(6)]
+    assert _agree(wire, told(tills)) > 6 * SHOWN
 
 
 def _agree(wire: Wire, whole: dict[str, Any]) -> int:

@@ -12,13 +12,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from tests.offline.passing_scripts import PASSING_PAYEES, PASSING_PAYERS
 from tests.offline.payee_scripts import PAYEES
 from tests.offline.payer_scripts import PAYERS
 from tests.offline.scripts import Done, Script
 
 from tikiwallet.offline.exchange.effects import Show
 from tikiwallet.offline.wire.cbor import Malformed
-from tikiwallet.offline.wire.messages import read
+from tikiwallet.offline.wire.messages import read, unbundled
 
 FILE: Final = Path(__file__).with_name("traces.json")
 _ABOUT: Final = (
@@ -29,7 +30,12 @@ _ABOUT: Final = (
     "trace's first. Bytes are {hex}, or {message} where they stand among `messages`. What an event "
     "or effect is stands in its `is`."
 )
-_SCRIPTS: Final[tuple[Callable[[], Script[Any]], ...]] = (*PAYERS, *PAYEES)
+_SCRIPTS: Final[tuple[Callable[[], Script[Any]], ...]] = (
+    *PAYERS,
+    *PAYEES,
+    *PASSING_PAYERS,
+    *PASSING_PAYEES,
+)
 
 
 def traces() -> dict[str, Any]:
@@ -104,12 +110,22 @@ class _Plain:
 
     def _bytes(self, data: bytes) -> dict[str, str]:
         if data not in self._messages:
-            try:
-                kind = read(data).KIND.name
-            except Malformed:
+            if (kind := _kind(data)) is None:
                 return {"hex": data.hex()}
             self._messages[data] = f"{kind} {len(self._messages) + 1}"
         return {"message": self._messages[data]}
+
+
+def _kind(data: bytes) -> str | None:
+    """What a message is; None of other bytes."""
+    try:
+        return read(data).KIND.name
+    except Malformed:
+        pass
+    try:
+        return f"BUNDLE of {len(unbundled(data))}"
+    except Malformed:
+        return None
 
 
 def _line(value: object) -> str:

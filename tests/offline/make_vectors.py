@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import cbor2
-from tests.offline import samples
+from tests.offline import chain_vectors, samples
 from tests.offline.refused import REFUSED, UNVERIFIED
 
 from tikiwallet.offline.wire import cbor, frames
@@ -25,6 +25,9 @@ _ABOUT: Final = (
     "Messages: the fields make the payload, which makes what is signed (the Sig_structure), whose "
     "SHA-256 is the hash; the message reads back to the fields, and its signature holds under the "
     "signer's key. Signatures are RFC 6979's with a low s, but any other valid one would do. "
+    "Chains: `pay` and the `received` payments that it names make the data, which reads back to "
+    "them; `links` are the hashes of all that is passed on, oldest first; `covered` is the amount "
+    "of its pass and of its sources. "
     "Refused: `as` says what reads it; all of it must fail. Unverified: reads, but its signature "
     "does not hold under `key`."
 )
@@ -42,9 +45,15 @@ def vectors() -> dict[str, Any]:
         "cbor": [_cbor(value) for value in _VALUES],
         "messages": [_message(name, signer, held) for name, signer, held in messages()],
         "frames": [_frames(name, data) for name, data in _framed()],
-        "refused": REFUSED,
+        "chains": chain_vectors.chains(),
+        "refused": [*REFUSED, *_refused_chains()],
         "unverified": UNVERIFIED,
     }
+
+
+def _refused_chains() -> list[dict[str, Any]]:
+    refused = chain_vectors.refused().items()
+    return [{"name": name, "as": "chain", "hex": data.hex()} for name, data in refused]
 
 
 def messages() -> list[tuple[str, str, AnyMessage]]:

@@ -5,9 +5,9 @@ from random import Random
 from typing import Any, Final
 
 import cbor2
-from tests.offline import samples
+from tests.offline import chain_vectors, samples
 
-from tikiwallet.offline.wire import cose
+from tikiwallet.offline.wire import chain, cose
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.messages import AnyMessage, bundled, read, unbundled
 
@@ -67,6 +67,45 @@ def spoilt_payload(message: AnyMessage, chance: Random) -> bytes:
     if chance.random() < 0.05:
         parts[chance.randrange(4)] = chance.choice(_ODD)
     return b"\xd2" + cbor2.dumps(parts)
+
+
+def chains() -> list[bytes]:
+    """Payments with what they pass on."""
+    return [bytes.fromhex(one["data"]) for one in chain_vectors.chains() if one["hops"]]
+
+
+def spoilt_chain(data: bytes, chance: Random) -> bytes:
+    """The bundle with one of its messages spoilt, gone, twice, elsewhere or another one."""
+    messages = cbor2.loads(data)
+    at, to = chance.randrange(len(messages)), chance.randrange(len(messages))
+    match chance.randrange(5):
+        case 0:
+            messages[at] = spoilt_bytes(messages[at], chance)
+        case 1:
+            del messages[at]
+        case 2:
+            messages.insert(to, messages[at])
+        case 3:
+            messages[at], messages[to] = messages[to], messages[at]
+        case _:
+            messages[at] = chance.choice([*_ODD, samples.pay().raw, samples.invite().raw])
+    return cbor2.dumps(messages)
+
+
+def check_chain(data: bytes) -> bool:
+    """Read it as a chain and as a link: refused, or it was the one encoding of what it says. Was
+    it a chain?"""
+    with suppress(Malformed):
+        assert chain.read_link(data).raw == data
+    try:
+        paid = chain.read(data)
+    except Malformed:
+        return False
+    assert paid.raw == data
+    named = {hash for pay in paid.pays for hash in pay.sources or ()}
+    assert {one.pay.hash for one in paid.links()} == named
+    assert all(one.invite.hash == one.pay.request_hash for one in paid.links())
+    return True
 
 
 def check_reading(data: bytes) -> bool:

@@ -258,7 +258,7 @@ def refuses_payments() -> Script[Payee]:
         (_from_itself(script, asked), Refusal.SELF),
         (_from_pass(asked, locked), Refusal.OTHER_PAYEE),
         (_from(asked, salt=octets("salt", 8)), Refusal.WRONG_NUMBER),
-        (paid(asked, sources=(octets("source", 32),)).raw, Refusal.PASSED_ON),
+        (paid(asked, sources=(octets("source", 32),)).raw, Refusal.UNREADABLE),
         (paid(large).raw, Refusal.OVER_LIMIT),
         (paid(asked, sequence=21, cumulative=4_000).raw, Refusal.TOO_MANY),
         (paid(asked, sequence=2, cumulative=5_001).raw, Refusal.OVER_PASS),

@@ -29,6 +29,7 @@ from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Doubt, Stage
 from tikiwallet.offline.known import LISTS_MOST
 from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.chain import head
 from tikiwallet.offline.wire.messages import (
     Close,
     Invite,
@@ -70,7 +71,7 @@ def pay(script: Script[Payer], asked: Invite | None = None) -> Pay:
     script.sign()
     script.store()
     script.shows(View.SENDING)
-    return Pay.parse(script.sent)
+    return head(script.sent)
 
 
 def request(number: int, **changed: object) -> Invite:

@@ -30,6 +30,25 @@ class Claim:
     outcome: Outcomes = Outcomes.RECORDED
     credited: int = 0
     open: int = 0
+    sources: tuple["Claim", ...] = ()
+
+    @property
+    def hops(self) -> int:
+        """By the longest way."""
+        return 1 + max(one.hops for one in self.sources) if self.sources else 0
+
+    @property
+    def keeps_the_rules(self) -> bool:
+        """Those that whoever sees the chain can check."""
+        pay, held = self.pay, self.pay.payer
+        return (
+            pay.amount == self.invite.amount <= held.limits.most_per_payment
+            and pay.sequence - held.start_sequence < held.limits.payments
+            and pay.cumulative <= held.amount + sum(one.pay.amount for one in self.sources)
+            and self.hops <= (held.limits.hops if held.amount else 0)
+            and all(one.invite.payee.raw == held.raw for one in self.sources)
+            and all(one.keeps_the_rules for one in self.sources)
+        )
 
 
 @dataclass
@@ -55,7 +74,7 @@ class Server:
         """All the money there is."""
         return sum(self.wallets.values()) + sum(self.escrow.values()) + self.fund
 
-    def issue(self, owner: str, phone: str, key: PrivateKey, amount: int) -> Pass:
+    def issue(self, owner: str, phone: str, key: PrivateKey, amount: int, hops: int = 0) -> Pass:
         """A pass over escrow; of less when the wallet holds less."""
         amount = min(amount, self.wallets[owner])
         number = len(self.passes)
@@ -73,7 +92,7 @@ class Server:
             start_sequence=1,
             not_before=self.now,
             expiry=self.now + 4 * DAY,
-            limits=samples.LIMITS,
+            limits=samples.LIMITS._replace(hops=hops),
             epoch=len(self.frozen),
         )
         issued = Pass.parse(made.sealed_by(ISSUER))
@@ -121,39 +140,45 @@ class Server:
         pay = Pay.parse(item.pay)
         assert self.trust.holds(pay)
         assert (pay.request_hash, pay.payee_pass) == (invite.hash, invite.payee.id)
-        claim = self.claims.setdefault(pay.hash, Claim(pay, invite))
+        sources = tuple(self.claims[hash] for hash in pay.sources or ())  # brought before it
+        claim = self.claims.setdefault(pay.hash, Claim(pay, invite, sources=sources))
         self._find_fork(pay.payer.id)
+        for one in sources:
+            self._is_named(one, pay.payer)
         receipted = False
         if item.receipt:
             receipt = Receipt.parse(item.receipt)
             assert receipt.pay_hash == pay.hash
             assert receipt.is_signed_by(invite.payee.key)
             receipted = True
-        if claim.outcome is Outcomes.RECORDED:
-            if invite.hash in self.voids:
-                claim.outcome = Outcomes.VOIDED
-            elif receipted or by == self.owners[invite.payee.id]:
-                self._settle(claim)
+        if receipted or by == self.owners[invite.payee.id] or invite.hash in self.voids:
+            self._settle(claim)
         return pay.hash, claim.outcome
 
+    def _is_named(self, source: Claim, by: Pass) -> None:
+        """Its payee's pass passes it on: that claims it, and denies a VOID of it."""
+        if source.invite.payee.id == by.id:
+            self._settle(source)
+            if source.invite.hash in self.voids and by.id not in self.frozen:
+                self.frozen.append(by.id)
+
     def _settle(self, claim: Claim) -> None:
+        if claim.outcome is not Outcomes.RECORDED:
+            return
         pay = claim.pay
         held = pay.payer
-        within = (
-            self.now <= held.expiry + CLAIM
-            and pay.amount == claim.invite.amount <= held.limits.most_per_payment
-            and pay.cumulative <= held.amount
-            and pay.sequence - held.start_sequence < held.limits.payments
-        )
-        if not within:
+        if claim.invite.hash in self.voids:
+            claim.outcome = Outcomes.VOIDED
+            return
+        if self.now > held.expiry + CLAIM or not claim.keeps_the_rules:
             claim.outcome = Outcomes.REJECTED
             return
-        payer, payee = self.owners[held.id], self.owners[claim.invite.payee.id]
+        payer = self.owners[held.id]
         rest = pay.amount
         part = min(rest, self.escrow[held.id])
         self.escrow[held.id] -= part
         rest -= part
-        assert not rest or held.id in self.frozen, "one chain never takes more than its escrow"
+        assert not rest or self.is_forked(held.id), "one chain never takes more than its escrow"
         part = min(rest, self.wallets[payer])
         self.wallets[payer] -= part
         rest -= part
@@ -164,8 +189,26 @@ class Server:
         rest -= part
         claim.open = rest
         claim.credited = pay.amount - rest
-        self.wallets[payee] += claim.credited
+        self._credit(claim.invite.payee, claim.credited)
         claim.outcome = Outcomes.PARTIAL if rest else Outcomes.CREDITED
+
+    def _credit(self, payee: Pass, amount: int) -> None:
+        """Into the pass that may spend it on, or the wallet."""
+        close = self.closes.get(payee.id)
+        ended = close is not None and close.cumulative <= payee.amount
+        if payee.amount and payee.limits.hops and not ended:
+            self.escrow[payee.id] += amount
+        else:
+            self.wallets[self.owners[payee.id]] += amount
+
+    def is_forked(self, pass_id: bytes) -> bool:
+        """Whether the key of this pass has signed twice, or that of one from which its money came
+        on whatever way."""
+        found = [pass_id]
+        for one in found:
+            paid = (it.pay.payer.id for it in self.claims.values() if it.pay.payee_pass == one)
+            found += [payer for payer in dict.fromkeys(paid) if payer not in found]
+        return any(one in self.frozen for one in found)
 
     def _find_fork(self, pass_id: bytes) -> None:
         """Do any two of a pass's signed messages contradict each other?"""

@@ -22,6 +22,7 @@ from tikiwallet.offline.exchange.effects import (
     Confirmed,
     Effect,
     Event,
+    Gained,
     Item,
     Outcome,
     Outcomes,
@@ -45,13 +46,15 @@ from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Purse, Stage
 from tikiwallet.offline.exchange.till import Taken, Till
 from tikiwallet.offline.known import Known
+from tikiwallet.offline.wire.chain import received
 from tikiwallet.offline.wire.keys import PrivateKey
-from tikiwallet.offline.wire.messages import Invite, Revocations
+from tikiwallet.offline.wire.messages import HOPS_MOST, Invite, Revocations
 
 S = TypeVar("S", Payer, Payee)
 Occurs = Callable[[int], Event]
 PASS: Final = 2_000
 WALLET: Final = 2_500
+TRADERS: Final = 100  # little of their own, so that they soon pass on what they received
 _LONGEST: Final = 40  # steps of one meeting
 
 
@@ -74,13 +77,15 @@ class Mark(Enum):
 @dataclass(eq=False)
 class Device(Generic[S]):
     """One device. `skew`: how far its clock is off. `rolled_back`: an older store was put in place
-    of its own, and nothing told."""
+    of its own, and nothing told. `purse`: the other machine of a payee's device, which may pass on
+    what this one is paid with."""
 
     owner: str
     phone: str
     state: S
     key: PrivateKey
     world: "World"
+    purse: "Device[Payer] | None" = None
     skew: int = 0
     rolled_back: bool = False
     todo: deque[Effect | Occurs] = field(default_factory=deque)
@@ -108,6 +113,7 @@ class Device(Generic[S]):
             case Store():
                 self._save()
                 self.todo.appendleft(Stored)
+                self._gains()
             case Sign(hash=hash, to_sign=to_sign, key=key):
                 assert key == self.key.public
                 self.todo.appendleft(partial(_signed, hash, self.key.sign(to_sign)))
@@ -136,6 +142,8 @@ class Device(Generic[S]):
         before = self.saved[-1].mark
         self.saved = [replace(one) for one in self.saved[: index + 1]]
         found = self.saved[-1]
+        if self.purse is not None:  # it may deny what the other machine has passed on
+            self.rolled_back |= back > 0
         if mark is Mark.RIGHT:
             found.mark = before
         elif mark is Mark.GONE:
@@ -180,6 +188,16 @@ class Device(Generic[S]):
         self.uploads.clear()
         self.state = kept(type(self.state), self.saved[-1].state)
         self.happens(lambda now: Restarted(now, mark))
+        self._gains()
+
+    def _gains(self) -> None:
+        """All that this till has taken, at its purse; what is known there changes nothing."""
+        if self.purse is None or not isinstance(self.state, Payee):
+            return
+        for request in sorted(self.state.till.requests, key=lambda one: one.answered_at):
+            if request.pay:
+                link = received(request.pay, request.invite)
+                self.purse.happens(partial(_gained, link.raw))
 
     def _save(self) -> None:
         self.saved.append(Saved(written(self.state), _mark_of(self.state)))
@@ -195,6 +213,10 @@ def _signed(hash: bytes, signature: bytes, now: int) -> Signed:
 
 def _seen(taken: Taken, now: int) -> Seen:
     return Seen(now, taken)
+
+
+def _gained(chain: bytes, now: int) -> Gained:
+    return Gained(now, chain)
 
 
 def _settled(hash: bytes, outcome: Outcomes, now: int) -> Outcome:
@@ -224,8 +246,8 @@ class World:
         """All of them."""
         return [*self.payers, *self.payees]
 
-    def populate(self, payers: int, payees: int) -> None:
-        """People with money, each with a device."""
+    def populate(self, payers: int, payees: int, traders: int) -> None:
+        """People with money, each with a device; traders pay with what they are paid with."""
         for number in range(payers):
             owner = f"payer {number}"
             self.server.wallets[owner] = WALLET
@@ -236,6 +258,17 @@ class World:
             own = self.server.issue(owner, phone, key, 0)
             state = Payee(self._known(), Till(own.raw))
             self.payees.append(Device(owner, phone, state, key, self))
+        for number in range(traders):
+            self._add_trader(f"trader {number}", f"+65910000{number:02}", 1 + number % HOPS_MOST)
+
+    def _add_trader(self, owner: str, phone: str, hops: int) -> None:
+        self.server.wallets[owner] = WALLET
+        key = self._key()
+        own = self.server.issue(owner, phone, key, TRADERS, hops)
+        purse = Device(owner, phone, Payer(self._known(), Purse.of(own)), key, self)
+        till = Payee(self._known(), Till(own.raw))
+        self.payers.append(purse)
+        self.payees.append(Device(owner, phone, till, key, self, purse))
 
     def add_payer(self, owner: str, phone: str) -> None:
         """A new pass of this person, on a machine of its own."""

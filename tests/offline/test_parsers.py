@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.offline.mutations import (
+    chains,
+    check_chain,
     check_reading,
     originals,
     spoilt_bytes,
+    spoilt_chain,
     spoilt_payload,
 )
 
@@ -22,6 +25,7 @@ from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.messages import AnyMessage
 
 ORIGINALS = originals()
+CHAINS = chains()
 _LEAVES = (
     st.integers(0, cbor.INTEGER_MAX)
     | st.binary(max_size=300)
@@ -125,6 +129,25 @@ def test_a_message_cut_anywhere_is_refused(message: AnyMessage) -> None:
         assert not check_reading(message.raw[:length])
 
 
+@settings(max_examples=500)
+@given(st.sampled_from(CHAINS), st.randoms(use_true_random=False))
+def test_spoilt_chains(data: bytes, chance: Random) -> None:
+    assert check_chain(data)
+    check_chain(spoilt_bytes(data, chance))
+    check_chain(spoilt_chain(data, chance))
+
+
+@given(st.binary(max_size=300))
+def test_chains_of_any_bytes(data: bytes) -> None:
+    for begin in (b"", b"\xd2\x84", b"\x82\x59", b"\x83\x42\xd2\x84"):
+        check_chain(begin + data)
+
+
+def test_a_chain_cut_anywhere_is_refused() -> None:
+    shortest = min(CHAINS, key=len)
+    assert not any(check_chain(shortest[:length]) for length in range(len(shortest)))
+
+
 def _text(data: bytes) -> str:
     return str(base45.b45encode(data), "ascii")
 
@@ -194,7 +217,7 @@ def test_a_frame_of_another_whole_begins_anew() -> None:
 
 _ANNOUNCED = """
 import resource
-from tikiwallet.offline.wire import cbor, messages
+from tikiwallet.offline.wire import cbor, chain, messages
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -207,7 +230,9 @@ tried = [bytes.fromhex(before + head + after)
 tried += [data + bytes(cbor.LONGEST - len(data)) for data in tried]
 before = peak()
 for data in tried * 3:
-    for parse in (cbor.decode, messages.read, lambda data: messages.read(b"\\xd2" + data)):
+    for parse in (
+        cbor.decode, messages.read, lambda data: messages.read(b"\\xd2" + data), chain.read
+    ):
         try:
             parse(data)
         except cbor.Malformed:

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections import Counter, defaultdict
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, Final
 
 import pytest
@@ -28,7 +28,7 @@ from tikiwallet.offline.exchange.effects import Cancelled, Closing, SetAside
 from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.till import Stage
-from tikiwallet.offline.wire.cose import Kind, open_
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.messages import Pay, Receipt
 
 SOAK_SECONDS: Final = float(os.environ.get("TIKIWALLET_SOAK_SECONDS", "0"))
@@ -63,7 +63,7 @@ class Game(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.world = World()
-        self.world.populate(payers=3, payees=3)
+        self.world.populate(payers=3, payees=2, traders=3)
         self.money = self.world.server.total
 
     def payer(self, pick: int) -> Device[Payer]:
@@ -83,6 +83,17 @@ class Game(RuleBasedStateMachine):
     def goes_shopping(self, payer: int, amount: int, faults: list[int]) -> None:
         for payee in self.world.payees:
             self.world.meet(self.payer(payer), payee, amount, faults)
+
+    @rule(payer=picks, first=picks, payee=picks, faults=faults)
+    def goes_from_hand_to_hand(self, payer: int, first: int, payee: int, faults: list[int]) -> None:
+        """Through the traders, each of whom pays the next one with all that is left."""
+        traders = [one for one in self.world.payees if one.purse]
+        way = traders[first % len(traders) :]
+        self.world.meet(self.payer(payer), way[0], 400, [])
+        for trader, other in pairwise([*way, self.payee(payee)]):
+            assert trader.purse is not None
+            amount = min(trader.purse.state.purse.left, 1_000)
+            self.world.meet(trader.purse, other, amount, faults)
 
     @rule(payer=picks, twice=st.booleans())
     def spends_double(self, payer: int, twice: bool) -> None:
@@ -194,13 +205,12 @@ class Game(RuleBasedStateMachine):
         for sender, data in self.world.air:
             if sender.owner in self.world.dishonest:
                 continue
-            match open_(data).kind:
-                case Kind.PAY:
-                    pay = Pay.parse(data)
+            match chain.message(data):
+                case Pay() as pay:
                     said[pay.payer.id, pay.sequence].add(data)
                     said[pay.payer.id, pay.request_hash].add(data)
-                case Kind.RECEIPT:
-                    said[sender.owner, Receipt.parse(data).pay_hash].add(data)
+                case Receipt() as receipt:
+                    said[sender.owner, receipt.pay_hash].add(data)
                 case _:
                     pass
         for close in self.world.server.closes.values():
@@ -236,11 +246,11 @@ class Game(RuleBasedStateMachine):
             for request in device.state.till.requests:
                 if not request.pay:
                     continue
-                pay = Pay.parse(request.pay)
+                pay = chain.head(request.pay)
                 claim = server.claims[pay.hash]
                 assert claim.credited + claim.open == request.amount
                 if claim.open:
-                    assert pay.payer.id in server.frozen
+                    assert server.is_forked(pay.payer.id)
                     used_up = server.fund_used[pay.payer.id] == CAP_OF_A_PASS or server.fund == 0
                     assert used_up
                     assert request.stage is Stage.PARTIAL

@@ -6,10 +6,10 @@ from typing import Any, Final
 import pytest
 from tests.offline import make_vectors
 
-from tikiwallet.offline.wire import cbor, frames
+from tikiwallet.offline.wire import cbor, chain, frames
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
-from tikiwallet.offline.wire.messages import read
+from tikiwallet.offline.wire.messages import Pay, read
 from tikiwallet.offline.wire.phones import commitment
 
 VECTORS: Final[dict[str, Any]] = json.loads(make_vectors.FILE.read_text(encoding="utf-8"))
@@ -84,6 +84,26 @@ def test_refused_as_cbor(vector: dict[str, Any]) -> None:
 def test_refused_as_a_message(vector: dict[str, Any]) -> None:
     with pytest.raises(Malformed):
         read(bytes.fromhex(vector["hex"]))
+
+
+@named("chains")
+def test_a_chain_is_made_and_reads(vector: dict[str, Any]) -> None:
+    pay = Pay.parse(bytes.fromhex(vector["pay"]))
+    received = tuple(chain.read_link(bytes.fromhex(one)) for one in vector["received"])
+    data = bytes.fromhex(vector["data"])
+    for made in (chain.Chain(pay, received), chain.read(data)):
+        assert made.raw == data
+        assert (made.pay, made.hops, made.covered) == (pay, vector["hops"], vector["covered"])
+        assert [one.raw for one in made.sources] == [one.raw for one in received]
+        assert [one.pay.hash.hex() for one in made.links()] == vector["links"]
+    assert chain.head(data) == pay
+    assert [chain.head(one.raw) for one in received] == [one.pay for one in received]
+
+
+@named("refused", **{"as": "chain"})
+def test_refused_as_a_chain(vector: dict[str, Any]) -> None:
+    with pytest.raises(Malformed):
+        chain.read(bytes.fromhex(vector["hex"]))
 
 
 @named("refused", **{"as": "texts"})

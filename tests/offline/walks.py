@@ -7,6 +7,8 @@ from random import Random
 from typing import Any, Final
 
 from tests.offline import samples, scripts
+from tests.offline.chained import given, holder
+from tests.offline.mutations import spoilt_chain
 from tests.offline.near import near_message
 from tests.offline.samples import DAY, NOW, PAYEE_PHONE, PAYER_PHONE, octets
 from tests.offline.scripts import Script
@@ -18,6 +20,7 @@ from tikiwallet.offline.exchange.effects import (
     Confirmed,
     Declined,
     Event,
+    Gained,
     Outcome,
     Outcomes,
     Received,
@@ -37,7 +40,15 @@ from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Tip
 from tikiwallet.offline.exchange.till import Taken
-from tikiwallet.offline.wire.messages import Pay, Revocations, read
+from tikiwallet.offline.wire import chain
+from tikiwallet.offline.wire.messages import (
+    Pass,
+    Pay,
+    Revocations,
+    bundled,
+    read,
+    unbundled,
+)
 
 STEPS: Final = 120
 _PHONES: Final = (PAYER_PHONE, PAYEE_PHONE, "91234567")
@@ -52,23 +63,36 @@ def walk(chance: Random) -> tuple[Script[Payer], Script[Payee]]:
     lock = chance.choice(
         (None, None, None, None, octets("lock", 8), octets("payee's pseudonym", 8))
     )
-    limits = samples.LIMITS._replace(payments=payments)
-    payer = scripts.payer(scripts.pass_of("payer", limits=limits, payee_lock=lock))
+    limits = samples.LIMITS._replace(payments=payments, hops=chance.choice((0, 1, 3)))
+    amount = chance.choice((5_000, 100, 100)) if limits.hops else 5_000
+    own = scripts.pass_of("payer", amount=amount, limits=limits, payee_lock=lock)
+    payer = scripts.payer(own)
     payee = scripts.payee(listed=chance.random() < 0.9)
     strange = _overheard(payer)
-    sides: tuple[_Side, _Side] = (_Side(payer, payee, strange), _Side(payee, payer, strange))
-    for _ in range(STEPS):
+    gifts = _gifts(own)
+    sides = (_Side(payer, payee, strange, gifts), _Side(payee, payer, strange, gifts))
+    for gift in gifts[: chance.choice((0, 1, 2, 3))]:
+        _takes(payer, gift)
+    for _ in range(STEPS - len(payer.done)):
         _go_on(chance.choice(sides), chance)
     return payer, payee
 
 
+def _takes(payer: Script[Payer], gift: bytes) -> None:
+    payer.do(lambda now: Gained(now, gift))
+    if payer.state.storing is not None:
+        payer.do(Stored)
+
+
 @dataclass(frozen=True)
 class _Side:
-    """Who is asked to go on, whom it hears, and what else is in the air."""
+    """Who is asked to go on, whom it hears, what else is in the air, and with what others pay the
+    payer."""
 
     script: Script[Any]
     other: Script[Any]
     strange: list[bytes]
+    gifts: list[bytes]
 
     @property
     def heard(self) -> list[bytes]:
@@ -79,7 +103,7 @@ class _Side:
     @property
     def pays(self) -> list[Pay]:
         """All payments in the air."""
-        every = map(read, (*self.strange, *self.heard))
+        every = map(chain.message, (*self.strange, *self.heard))
         return [message for message in every if isinstance(message, Pay)]
 
 
@@ -111,6 +135,26 @@ def _overheard(payer: Script[Payer]) -> list[bytes]:
     ]
 
 
+def _gifts(own: Pass) -> list[bytes]:
+    """What others may have paid the payer with; the last of it is not for this pass, or was not to
+    be taken."""
+    ann, ben = holder("ann", amount=500), holder("ben")
+    first = given(ann, own, 100)
+    second = given(ann, own, 200, after=first.pay, number=2)
+    source = given(ann, ben, 150, after=second.pay)
+    third = given(ben, own, 250, source, number=3)
+    revoked = holder("cem", id=samples.revocations().passes[1])
+    links = [
+        *(first, second, third) * 3,
+        given(holder("dan", expiry=NOW + DAY), own, 90, number=4),
+        given(holder("eve"), own, 80, given(holder("fay"), holder("eve"), 20), number=5),
+        given(ann, own, 201, after=first.pay, number=6),  # in the place of another one
+        given(revoked, own, 70, number=7),
+        given(ann, ben, 100),
+    ]
+    return [link.raw for link in links]
+
+
 def _event(side: _Side, chance: Random) -> Callable[[int], Event]:
     """What happens next, mostly what moves things on."""
     script = side.script
@@ -124,7 +168,7 @@ def _event(side: _Side, chance: Random) -> Callable[[int], Event]:
     data = _heard(side, chance)
     if chance.random() < 0.4:
         return lambda now: Received(now, data)
-    return _of_payer(chance) if isinstance(script.state, Payer) else _of_payee(side, chance)
+    return _of_payer(side, chance) if isinstance(script.state, Payer) else _of_payee(side, chance)
 
 
 def _answer(asked: Sign, chance: Random) -> Callable[[int], Event]:
@@ -156,13 +200,17 @@ def _of_the_device(side: _Side, chance: Random) -> Callable[[int], Event]:
     )
 
 
-def _of_payer(chance: Random) -> Callable[[int], Event]:
+def _of_payer(side: _Side, chance: Random) -> Callable[[int], Event]:
     phone = chance.choice((PAYEE_PHONE,) * 5 + _PHONES)
+    gift = chance.choice(side.gifts)
+    if chance.random() < 0.05:
+        gift = spoilt_chain(gift, chance)
     return chance.choice(
         (
             *(lambda now: Typed(now, phone),) * 6,
             *(Confirmed,) * 6,
             *(SetAside,) * 2,
+            *(lambda now: Gained(now, gift),) * 3,
             Closing if chance.random() < 0.1 else Confirmed,
         )
     )
@@ -190,6 +238,8 @@ def _heard(side: _Side, chance: Random) -> bytes:
     if not heard or chance.random() < 0.1:
         return chance.choice(side.strange)
     data = heard[-1] if chance.random() < 0.8 else chance.choice(heard)
+    if data[:1] != b"\xd2":
+        return _heard_chain(data, chance)
     if chance.random() < 0.05:
         return near_message(data, chance)
     message = read(data)
@@ -198,13 +248,27 @@ def _heard(side: _Side, chance: Random) -> bytes:
     return data
 
 
+def _heard_chain(data: bytes, chance: Random) -> bytes:
+    """A PAY with what it passes on, at times with something else in one place."""
+    if chance.random() < 0.1:
+        return spoilt_chain(data, chance)
+    messages = list(unbundled(data))
+    if chance.random() < 0.1:
+        messages[0] = _other(chain.head(data), chance).raw
+    if chance.random() < 0.1:
+        place = chance.randrange(len(messages))
+        messages[place] = near_message(messages[place], chance)
+    return bundled(messages)
+
+
 def _other(pay: Pay, chance: Random) -> Pay:
     """Another PAY for the same request."""
+    sources = (pay.sources,) * 9 + ((bytes(32),),)
     made = replace(
         pay,
         sequence=chance.choice((pay.sequence, pay.sequence + 1, 1)),
         previous=chance.choice((pay.previous, pay.payer.hash, pay.hash)),
         cumulative=pay.amount + chance.choice((0, pay.cumulative - pay.amount, 150, 5_000)),
-        sources=chance.choice((None,) * 9 + ((bytes(32),),)),
+        sources=chance.choice(sources),
     )
     return Pay.parse(made.sealed_by(samples.PAYER))

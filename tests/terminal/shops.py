@@ -10,7 +10,8 @@ from typing import Final
 from tikiwallet.offline.exchange.effects import Show, View
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
-from tikiwallet.offline.wire.cose import Kind, kid_of, open_
+from tikiwallet.offline.wire import chain
+from tikiwallet.offline.wire.cose import Kind, kid_of
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
 from tikiwallet.offline.wire.messages import IssuerKey, IssuerKeys, Limits, Pass, Revocations
 from tikiwallet.offline.wire.phones import commitment
@@ -55,7 +56,7 @@ class Issuer:
         known = Known(self.root.public, keys)
         return known.learn(Revocations.parse(news.sealed_by(self.key)))
 
-    def issue(self, key: PublicKey, phone: str, name: str, amount: int) -> bytes:
+    def issue(self, key: PublicKey, phone: str, name: str, amount: int, hops: int = 0) -> bytes:
         """A pass for four days."""
         salt = os.urandom(8)
         made = Pass(
@@ -71,7 +72,7 @@ class Issuer:
             start_sequence=1,
             not_before=self.now - 60,
             expiry=self.now + 4 * DAY,
-            limits=Limits(most_per_payment=10_000, payments=20, hops=0),
+            limits=Limits(most_per_payment=10_000, payments=20, hops=hops),
             epoch=1,
         )
         return made.sealed_by(self.key)
@@ -92,6 +93,7 @@ async def provide(
     name: str,
     amount: int,
     known: Known | None = None,
+    hops: int = 0,
 ) -> bytes:
     """What a sync leaves in a terminal's journal; the pass's id. `known`: not the newest."""
     machines = Machines(journal, send=_unsent, shown=_unheard, clock=lambda: issuer.now)
@@ -99,7 +101,7 @@ async def provide(
     journal.write(Change(Shelf.KEY, key.public, key.to_bytes()))
     known = known or issuer.known()
     await machines.take_known(known)
-    own = issuer.issue(PublicKey(key.public), phone, name, amount)
+    own = issuer.issue(PublicKey(key.public), phone, name, amount, hops)
     await machines.take_pass(known, own)
     return Pass.parse(own).id
 
@@ -147,7 +149,7 @@ class Shop:
         """The only message that it has sent."""
         [message] = self.sent
         self.sent.clear()
-        assert open_(message).kind is kind
+        assert chain.message(message).KIND is kind
         return message
 
     @property

@@ -11,11 +11,13 @@ from tikiwallet.offline.exchange.purse import Doubt
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cose import Kind, open_
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
+from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.machines import Machines
 from tikiwallet.terminal.receipt import Deal, text
 
 NOW = 1_800_000_000
+TOMO = "+819012345678"
 
 
 @pytest.fixture
@@ -107,6 +109,55 @@ async def test_a_line_that_opens_again_brings_the_same_bytes(shops: tuple[Shop, 
     await budi.machines.greet()
     assert budi.sent.pop() == pay
     assert [open_(one).kind for one in budi.sent] == [Kind.KEYS, Kind.REVOCATIONS]
+
+
+@pytest.fixture
+async def tomo(tmp_path: Path, issuer: Issuer) -> AsyncIterator[Shop]:
+    """Who has 50.00 and may pass on what he is paid with."""
+    shop = Shop(tmp_path / "Tomo", TOMO, lambda: NOW)
+    await provide(shop.journal, issuer, TOMO, "Tomo", 5_000, hops=1)
+    await shop.restart()
+    yield shop
+    shop.journal.close()
+
+
+async def test_what_was_received_is_spent_on(shops: tuple[Shop, Shop], tomo: Shop) -> None:
+    sari, budi = shops
+    await paid(tomo, budi, 2_000)
+    assert tomo.left == 7_000
+    await tomo.restart()
+    assert tomo.left == 7_000
+    await asked(sari, tomo, 6_000)
+    await tomo.machines.confirmed()
+    passed = tomo.takes(Kind.PAY)
+    await tomo.machines.greet()
+    assert passed in tomo.sent
+    await tomo.restart()
+    assert tomo.takes(Kind.PAY) == passed
+    await sari.machines.received(passed)
+    await tomo.machines.received(sari.takes(Kind.RECEIPT))
+    assert (tomo.left, tomo.views[-1]) == (1_000, View.ACCEPTED)
+    for shop in (sari, tomo):
+        uploaded = [Pay.parse(one.pay) for one in shop.machines.outbox.items.values()]
+        assert [pay.amount for pay in uploaded] == [2_000, 6_000]
+    assert [deal.amount for deal in sari.machines.deals()] == [6_000]
+    await sari.restart()
+    assert [deal.amount for deal in sari.machines.deals()] == [6_000]
+    assert sari.left == 5_000  # its pass has no hops
+
+
+async def test_power_is_lost_before_the_purse_heard_of_it(
+    shops: tuple[Shop, Shop], tomo: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unheard(_machines: Machines, _request: object) -> None:
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Machines, "_gain", unheard)
+        await paid(tomo, shops[1], 2_000)
+    assert tomo.left == 5_000
+    await tomo.restart()
+    assert tomo.left == 7_000
 
 
 async def test_revocations_spread_when_terminals_meet(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,19 @@ def refused(one: Device, command: str, **arguments: object) -> str:
 
 
 async def available(town: Town, person: Person) -> int:
+    return int((await asked_for(town, person, f"/{person.wallet}/balance"))["available"])
+
+
+async def offline(town: Town, person: Person) -> int:
+    """What is set aside for passes, with what these received."""
+    [wallet] = (await asked_for(town, person, ""))["items"]
+    return int(wallet["offline"])
+
+
+async def asked_for(town: Town, person: Person, what: str) -> Any:
     line = Line(town.installation.port)
     try:
-        path = f"/v1/wallets/{person.wallet}/balance"
-        return int((await line.call("GET", path, token=person.token)).body["available"])
+        return (await line.call("GET", f"/v1/wallets{what}", token=person.token)).body
     finally:
         await line.close()
 
@@ -249,6 +258,39 @@ async def test_payments_settle_whoever_uploads(town: Town, tmp_path: Path) -> No
     assert {deal.state for deal in shops[1].machines.deals()} == {"credited", "settled"}
     assert not shops[0].machines.outbox.items
     for shop in shops:
+        shop.journal.close()
+
+
+@pytest.fixture
+async def hops(town: Town) -> AsyncIterator[None]:
+    """What terminals take in S$ may be passed on."""
+    limits = ("admin", "offline", "limits")
+    change = ("--payment", "3000", "--pass", "5000", "--hops", "3")
+    assert (await town.installation.command(*limits, "set", "SGD", "2", *change))[0] == 0
+    yield
+    assert (await town.installation.command(*limits, "reset", "SGD", "2"))[0] == 0
+
+
+@pytest.mark.usefixtures("hops")
+async def test_what_was_passed_on_settles_whoever_uploads(town: Town, tmp_path: Path) -> None:
+    """To and fro, each time with what came before."""
+    people = town.people
+    shops = [Shop(tmp_path / one.username, one.phone, time.time) for one in people]
+    syncs = [Sync(shop.journal, shop.machines, town.url) for shop in shops]
+    for sync, person in zip(syncs, people, strict=True):
+        await sync.sign_in(person.phone, f"long enough {person.username}")
+        await sync.load(500, "SGD", None)
+    before = [await offline(town, person) for person in people]
+    await paid(shops[0], shops[1], 400)
+    await paid(shops[1], shops[0], 700)
+    await paid(shops[0], shops[1], 750)
+    assert [shop.left for shop in shops] == [950, 50]
+    assert await syncs[1].run() == []
+    after = [await offline(town, person) for person in people]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [450, -450]
+    assert await syncs[0].run() == []
+    for shop in shops:
+        assert {deal.state for deal in shop.machines.deals()} == {"credited", "settled"}
         shop.journal.close()
 
 

@@ -15,9 +15,10 @@ import pytest
 from tests.faults import installation
 from tests.terminal.devices import Device, device
 from tests.terminal.networks import cable, run_in
-from tests.terminal.shops import BUDI, SARI, Issuer, Shop, provide
+from tests.terminal.shops import BUDI, SARI, Issuer, Shop, paid, provide
 
 from tikiwallet.offline import evidence
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cose import Kind as Message
 from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal import link as links
@@ -30,6 +31,7 @@ from tikiwallet.terminal.link import Certificate, Hello, Kind, Link, LinkLost
 from tikiwallet.terminal.seen import ELSEWHERE, packed
 
 NAME: Final = "Toko Sari"
+TOMO: Final = "+819012345678"
 
 
 async def until(so: Callable[[], bool]) -> None:
@@ -64,8 +66,8 @@ class Till:
     async def is_linked(self, count: int = 1) -> None:
         await until(lambda: self.terminal.status()["tills"] == count)
 
-    async def invites(self, amount: int = 1_000) -> bytes:
-        await self.terminal._machines.ask(BUDI, amount)
+    async def invites(self, amount: int = 1_000, phone: str = BUDI) -> bytes:
+        await self.terminal._machines.ask(phone, amount)
         return self.sent.pop()
 
     async def takes(self, pay: bytes) -> dict[str, Any]:
@@ -91,9 +93,11 @@ def issuer() -> Issuer:
     return Issuer(int(time.time()))
 
 
-async def prepare(folder: Path, issuer: Issuer, phone: str, name: str, id: str = "") -> None:
+async def prepare(
+    folder: Path, issuer: Issuer, phone: str, name: str, id: str = "", hops: int = 0
+) -> None:
     journal = Journal.open(folder)
-    await provide(journal, issuer, phone, name, 5_000)
+    await provide(journal, issuer, phone, name, 5_000, hops=hops)
     journal.write(Change(Shelf.FACT, b"phone", phone.encode()))
     if id:
         journal.write(Change(Shelf.FACT, b"id", id.encode()))
@@ -141,6 +145,16 @@ async def clones(tmp_path: Path, issuer: Issuer) -> AsyncIterator[tuple[Shop, Sh
         one.journal.close()
 
 
+@pytest.fixture
+async def tomo(tmp_path: Path, issuer: Issuer) -> AsyncIterator[Shop]:
+    """Who may pass on what he is paid with; he has 50.00."""
+    await prepare(tmp_path / "tomo", issuer, TOMO, "Tomo", hops=1)
+    shop = Shop(tmp_path / "tomo", TOMO, time.time)
+    await shop.machines.start()
+    yield shop
+    shop.journal.close()
+
+
 async def pays(payer: Shop, invite: bytes) -> bytes:
     await payer.machines.received(invite)
     await payer.machines.typed(SARI)
@@ -168,6 +182,38 @@ async def test_a_clone_is_refused_at_the_second_till(
     assert {one.raw for one in proven.messages} == {first, second}
     assert "signed_twice" in [event for event, _ in other.heard]
     await other.terminal.cancel()
+
+
+async def test_what_was_passed_on_is_refused_at_the_second_till(
+    open_till: Open, clones: tuple[Shop, Shop], tomo: Shop, issuer: Issuer
+) -> None:
+    one, other = await open_till("a"), await open_till("b")
+    one.sees(other)
+    await other.is_linked()
+    await paid(tomo, clones[0], 2_000)
+    passed = await pays(tomo, await one.invites(6_000, TOMO))
+    assert (await one.takes(passed))["view"] == "accepted"
+    for pay in chain.read(passed).pays:
+        await other.knows(pay.raw)
+    second = await pays(clones[1], await other.invites())
+    assert (await other.takes(second))["text"] == ELSEWHERE
+    [proof] = other.proofs()
+    evidence.verify(proof, issuer.root.public)
+
+
+async def test_what_another_till_took_is_refused_when_it_is_passed_on(
+    open_till: Open, clones: tuple[Shop, Shop], tomo: Shop, tmp_path: Path
+) -> None:
+    one, other = await open_till("a"), await open_till("b")
+    one.sees(other)
+    await other.is_linked()
+    first = await pays(clones[0], await one.invites())
+    await one.takes(first)
+    await other.knows(first)
+    await paid(tomo, clones[1], 2_000)
+    passed = await pays(tomo, await other.invites(6_000, TOMO))
+    assert (await other.takes(passed))["text"] == ELSEWHERE
+    assert len(other.proofs()) == 1
 
 
 async def test_both_took_it_before_they_met(
@@ -338,6 +384,11 @@ async def ends(link: Link) -> None:
         with contextlib.suppress(LinkLost):
             while True:
                 await link.receive()
+
+
+def test_a_frame_holds_the_longest_payments() -> None:
+    longest = [bytes(chain.PAY_LONGEST)] * tills_module._IN_FRAME
+    assert len(packed(longest)) <= links.BODY_MOST < len(packed([*longest, longest[0]]))
 
 
 async def test_lies_and_what_is_malformed_end_the_link(

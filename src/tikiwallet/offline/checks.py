@@ -4,12 +4,14 @@ Each check gives a `Refusal`, or None when there is nothing against it. The orde
 which a person should hear of things: first what concerns this device, then whose message it is.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from tikiwallet.offline.exchange.purse import Doubt, Purse
 from tikiwallet.offline.exchange.till import Request, Taken, Till
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.chain import Chain, Link, Paid, all_of
 from tikiwallet.offline.wire.messages import Invite, Pass, Pay
 
 LIST_OLDEST: Final = 96 * 3_600  # seconds; also how long a pass lives
@@ -53,7 +55,10 @@ def check_invite(known: Known, purse: Purse, invite: Invite) -> Refusal | None:
         return Refusal.OVER_LIMIT
     if purse.made >= own.limits.payments:
         return Refusal.TOO_MANY
-    return Refusal.NOT_ENOUGH if invite.amount > purse.left else None
+    # The payee would refuse a source that holds no more, when the PAY is signed already.
+    sources = all_of(purse.sources_for(invite.amount))
+    over = any(_check_holds(known, one.pay.payer) for one in sources)
+    return Refusal.NOT_ENOUGH if over or invite.amount > purse.left else None
 
 
 def check_number(holder: Pass, phone: str) -> Refusal | None:
@@ -77,8 +82,9 @@ def check_ask(known: Known, till: Till, request: Request) -> Refusal | None:
     return refusal if refusal is Refusal.NUMBER_FORM else None
 
 
-def check_pay(known: Known, till: Till, request: Request | None, pay: Pay) -> Refusal | None:
-    """May this device accept `pay`, which answers its own outstanding `request`?"""
+def check_pay(known: Known, till: Till, request: Request | None, chain: Chain) -> Refusal | None:
+    """May this device accept a payment, which answers its own outstanding `request`?"""
+    pay = chain.pay
     if refusal := _check_signed(known, pay, pay.payer):
         return refusal
     if known.now - known.listed_at > LIST_OLDEST:
@@ -88,8 +94,10 @@ def check_pay(known: Known, till: Till, request: Request | None, pay: Pay) -> Re
     return (
         _check_asked(Invite.parse(request.invite), pay)
         or check_number(pay.payer, request.phone)
-        or _check_limits(pay)
-        or _check_chain(till, pay)
+        or _check_limits(chain)
+        or _check_begin(pay)
+        or _check_links(known, chain.links())
+        or _check_seen(till, chain.pays)
     )
 
 
@@ -98,6 +106,10 @@ def _check_signed(known: Known, message: Invite | Pay, holder: Pass) -> Refusal 
         return Refusal.UNKNOWN_ISSUER
     if not message.is_signed_by(holder.key):
         return Refusal.BAD_SIGNATURE
+    return _check_holds(known, holder)
+
+
+def _check_holds(known: Known, holder: Pass) -> Refusal | None:
     if known.now >= holder.expiry:
         return Refusal.EXPIRED
     return Refusal.REVOKED if known.has_revoked(holder) else None
@@ -118,28 +130,68 @@ def _check_asked(invite: Invite, pay: Pay) -> Refusal | None:
     return Refusal.OTHER_PAYEE if payer.payee_lock not in (None, payee.pseudonym) else None
 
 
-def _check_limits(pay: Pay) -> Refusal | None:
-    payer = pay.payer
-    if pay.sources:
+def _check_limits(paid: Paid) -> Refusal | None:
+    """Against the pass that paid, and what it passes on."""
+    pay, payer = paid.pay, paid.pay.payer
+    if paid.sources and not (payer.amount and paid.hops <= payer.limits.hops):
         return Refusal.PASSED_ON
     if pay.amount > payer.limits.most_per_payment:
         return Refusal.OVER_LIMIT
     if pay.sequence - payer.start_sequence >= payer.limits.payments:
         return Refusal.TOO_MANY
-    return Refusal.OVER_PASS if pay.cumulative > payer.amount else None
+    if pay.cumulative > paid.covered:
+        return Refusal.OVER_PASS
+    return _first(_check_source(one, payer) for one in paid.sources)
 
 
-def _check_chain(till: Till, pay: Pay) -> Refusal | None:
-    """Against the pass, and against all payments of it that this shop has seen."""
+def _check_source(source: Link, spender: Pass) -> Refusal | None:
+    """Was it paid to the very pass that spends it?"""
+    if source.pay.payee_pass != spender.id or source.invite.payee.raw != spender.raw:
+        return Refusal.WRONG_PAYEE
+    return Refusal.WRONG_CURRENCY if source.invite.currency != spender.currency else None
+
+
+def _check_begin(pay: Pay) -> Refusal | None:
     payer = pay.payer
     if pay.sequence < payer.start_sequence:
         return Refusal.BROKEN_CHAIN
     first = pay.sequence == payer.start_sequence
-    if first and (pay.previous != payer.hash or pay.cumulative != pay.amount):
-        return Refusal.BROKEN_CHAIN
-    this = Taken.of(pay)
-    others = (one for one in till.taken if one.payer == payer.id)
-    return Refusal.CONFLICT if any(contradict(this, one) for one in others) else None
+    follows = not first or (pay.previous == payer.hash and pay.cumulative == pay.amount)
+    return None if follows else Refusal.BROKEN_CHAIN
+
+
+def _check_links(known: Known, links: Iterable[Link]) -> Refusal | None:
+    """All that is passed on, as who took it had to check it."""
+    answered: dict[tuple[bytes, bytes], Link] = {}
+    for link in links:
+        if refusal := _check_link(known, link):
+            return refusal
+        request = link.pay.payee_pass, link.invite.request_id
+        if answered.setdefault(request, link) is not link:
+            return Refusal.ALREADY_PAID
+    return None
+
+
+def _check_link(known: Known, link: Link) -> Refusal | None:
+    pay, invite = link.pay, link.invite
+    if refusal := _check_signed(known, pay, pay.payer):
+        return refusal
+    if not invite.is_signed_by(invite.payee.key):
+        return Refusal.BAD_SIGNATURE
+    return _check_asked(invite, pay) or _check_limits(link) or _check_begin(pay)
+
+
+def _check_seen(till: Till, pays: Iterable[Pay]) -> Refusal | None:
+    """Against each other, and against all payments that this shop has seen."""
+    these = [Taken.of(pay) for pay in pays]
+    payers = {one.payer for one in these}
+    seen = [*(one for one in till.taken if one.payer in payers), *these]
+    clash = any(contradict(this, one) for this in these for one in seen if one.payer == this.payer)
+    return Refusal.CONFLICT if clash else None
+
+
+def _first(refusals: Iterable[Refusal | None]) -> Refusal | None:
+    return next((one for one in refusals if one), None)
 
 
 def contradict(one: Taken, other: Taken) -> bool:

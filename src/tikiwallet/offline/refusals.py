@@ -67,7 +67,7 @@ class Refusal(StrEnum):
     OVER_PASS = "over_pass", "The payer's pass does not hold as much as was paid with it."
     BROKEN_CHAIN = "broken_chain", "This payment does not follow from the payer's pass."
     CONFLICT = "conflict", "The payer has signed something else in this payment's place."
-    PASSED_ON = "passed_on", "Money that has not settled yet cannot be passed on with this pass."
+    PASSED_ON = "passed_on", "This money has been passed on more often than it may."
     ALREADY_PAID = "already_paid", "This request was paid already, by another payment."
     CANCELLED = "cancelled", "This request was cancelled."
     CANNOT_ASK = "cannot_ask", "This cannot be asked for: the amount or the memo does not fit."

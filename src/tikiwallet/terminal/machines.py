@@ -24,6 +24,7 @@ from tikiwallet.offline.exchange.effects import (
     Declined,
     Effect,
     Event,
+    Gained,
     Item,
     Outcome,
     Outcomes,
@@ -50,6 +51,7 @@ from tikiwallet.offline.exchange.purse import Stage as PaymentStage
 from tikiwallet.offline.exchange.till import Request, Taken, Till
 from tikiwallet.offline.exchange.till import Stage as RequestStage
 from tikiwallet.offline.known import Known
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import (
@@ -61,7 +63,6 @@ from tikiwallet.offline.wire.messages import (
     Receipt,
     Revocations,
     Void,
-    read,
 )
 from tikiwallet.terminal import memory
 from tikiwallet.terminal.journal import Change, Journal, Shelf
@@ -113,7 +114,7 @@ class Outbox:
 
 class Machines:
     """`send` hands a message to the other device, `shown` turns the screen, `took` hears of each
-    PAY that this terminal has taken, once it is on disk."""
+    PAY that this terminal has taken, and of those that it passes on, once they are on disk."""
 
     def __init__(
         self,
@@ -182,6 +183,7 @@ class Machines:
             await self._run(one, Restarted(self.now, seen))
         if self._till:
             await self._run(self._till, Restarted(self.now))
+            await self._gain_all(self._till.state.till.requests)
         if doubtful:
             await self._keep(*self._payers.values(), trusted=True)
         return doubtful
@@ -297,7 +299,7 @@ class Machines:
         if (payer := self.payer) is not None:
             payment = payer.purse.payment(payer.at_hand)
             if payment and payment.stage is PaymentStage.SENT:
-                await self._send(payment.pay)
+                await self._send(payer.purse.chain_of(payment).raw)
 
     async def hand_on(self) -> None:
         """Tell the other device what the issuer says, as far as it was not told on this line."""
@@ -372,18 +374,21 @@ class Machines:
 
     async def _run(self, machine: _Machine[_State], event: Event) -> None:
         async with self._turn:
-            events = deque([event])
-            while events:
-                machine.state, effects = machine.step(machine.state, events.popleft())
-                for effect in effects:
-                    if (answer := await self._carry_out(machine, effect)) is not None:
-                        events.append(answer)
+            await self._go(machine, event)
+
+    async def _go(self, machine: _Machine[_State], event: Event) -> None:
+        events = deque([event])
+        while events:
+            machine.state, effects = machine.step(machine.state, events.popleft())
+            for effect in effects:
+                if (answer := await self._carry_out(machine, effect)) is not None:
+                    events.append(answer)
 
     async def _carry_out(self, machine: _Machine[_State], effect: Effect) -> Event | None:
         match effect:
             case Store():
                 await self._keep(machine)
-                self._tell_taken(machine.state)
+                await self._taken(machine.state)
                 return Stored(self.now)
             case Sign():
                 return self._signed(effect)
@@ -398,11 +403,26 @@ class Machines:
     def _show(self, show: Show, state: Payer | Payee) -> None:
         self._shown(show, state if isinstance(state, Payer) else self.asked)
 
-    def _tell_taken(self, state: Payer | Payee) -> None:
+    async def _taken(self, state: Payer | Payee) -> None:
         if isinstance(state, Payee) and state.storing:
             request = state.till.request(state.storing)
             if request and request.stage is RequestStage.VERIFIED:
-                self._took(request.pay)
+                for pay in chain.read(request.pay).pays:
+                    self._took(pay.raw)
+                await self._gain(request)
+
+    async def _gain_all(self, requests: Iterable[Request]) -> None:
+        """After a start: each purse has heard of them, unless power was lost in between."""
+        async with self._turn:
+            for request in sorted(requests, key=lambda one: one.answered_at):
+                if request.pay and request.stage is not RequestStage.REJECTED:
+                    await self._gain(request)
+
+    async def _gain(self, request: Request) -> None:
+        """What was paid to a pass of this terminal's own, the pass may pass on."""
+        link = chain.received(request.pay, request.invite)
+        if (payer := self._payers.get(link.pay.payee_pass)) is not None:
+            await self._go(payer, Gained(self.now, link.raw))
 
     def sign(self, to_sign: bytes) -> bytes | None:
         """The signature of the own pass's key; None where there is none."""
@@ -435,6 +455,6 @@ class Machines:
 
 def _readable(data: bytes) -> AnyMessage | None:
     try:
-        return read(data)
+        return chain.message(data)
     except Malformed:
         return None

@@ -32,6 +32,7 @@ class _Chain:
     seen: int
     at_hand: bytes
     close_known: bool = False
+    received: tuple[bytes, ...] = ()
 
 
 def known(journal: Journal) -> Known | None:
@@ -59,6 +60,7 @@ def payers(journal: Journal, known: Known) -> dict[bytes, Payer]:
             chain.doubt,
             chain.seen,
             chain.close_known,
+            chain.received,
         )
         found[id] = Payer(known, purse, at_hand=chain.at_hand)
     return found
@@ -88,6 +90,7 @@ def changes_of_payer(before: Payer | None, after: Payer) -> Iterator[Change]:
         purse.seen,
         after.at_hand,
         purse.close_known,
+        purse.received,
     )
     yield Change(Shelf.PURSE, id, written(chain))
     old = before.purse.payments if before else ()

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline.exchange.purse import Payment
 from tikiwallet.offline.exchange.till import Request
-from tikiwallet.offline.wire.messages import Invite, Pay
+from tikiwallet.offline.wire.chain import head
+from tikiwallet.offline.wire.messages import Invite
 from tikiwallet.terminal.amounts import write_amount
 
 WIDTH: Final = 40
@@ -73,7 +74,7 @@ class Deal:
     def _of(
         cls, direction: Direction, invite: Invite, raw: bytes, receipt: bytes, stage: str
     ) -> Self:
-        pay = Pay.parse(raw)
+        pay = head(raw)
         other = invite.payee if direction is Direction.PAID else pay.payer
         return cls(
             direction=direction,

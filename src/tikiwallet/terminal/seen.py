@@ -13,6 +13,7 @@ from tikiwallet.offline import evidence
 from tikiwallet.offline.checks import contradict
 from tikiwallet.offline.exchange.till import Taken
 from tikiwallet.offline.limits import CLAIM_HOURS
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.messages import Pay
 from tikiwallet.terminal.journal import Change, Journal, Shelf
@@ -68,7 +69,8 @@ class SeenPayments:
         """Go on from the journal."""
         for request in self._machines.till.requests if self._machines.till else ():
             if request.pay:
-                self.took(request.pay)
+                for pay in chain.read(request.pay).pays:
+                    self._hold(pay)
         told = [Pay.parse(raw) for _, raw in self._journal.all(Shelf.TOLD)]
         for pay in told:
             self._hold(pay, told=True)
@@ -76,14 +78,16 @@ class SeenPayments:
         await self._count(told)
 
     def took(self, raw: bytes) -> None:
-        """This terminal took a payment."""
+        """This terminal took a payment, or one that was passed on with it."""
         self._hold(Pay.parse(raw))
 
     def _hold(self, pay: Pay, *, told: bool = False) -> None:
-        self._pays[pay.hash] = pay
-        self._of_pass.setdefault(pay.payer.id, []).append(pay)
         if told:
             self._told.add(pay.hash)
+        if pay.hash in self._pays:
+            return
+        self._pays[pay.hash] = pay
+        self._of_pass.setdefault(pay.payer.id, []).append(pay)
 
     def all(self) -> list[bytes]:
         """What another till has to know: all that can still be claimed."""
@@ -150,14 +154,20 @@ class SeenPayments:
         return False
 
     def judge_shown(self, message: bytes) -> bool:
-        """The same of a message that a payer shows, which may be anything."""
+        """The same of a message that a payer shows, which may be anything, and of all that is
+        passed on with it."""
         try:
-            pay = Pay.parse(message)
+            pays = chain.read(message).pays
         except Malformed:
             return False
         known = self._machines.known
-        real = known and known.has_issued(pay.payer) and pay.is_signed_by(pay.payer.key)
-        return bool(real) and self.judge(pay)
+        real = [
+            pay
+            for pay in pays
+            if known and known.has_issued(pay.payer) and pay.is_signed_by(pay.payer.key)
+        ]
+        judged = [self.judge(pay) for pay in real]  # each may be a proof
+        return any(judged)
 
     def _keep(self, one: Pay, other: Pay) -> None:
         id = one.payer.id

@@ -62,7 +62,7 @@ class Shop:
         await self._tills.take(link)
 
     def took(self, pay: bytes) -> None:
-        """This till took a payment."""
+        """This till took a payment, or one that was passed on with it."""
         self._seen.took(pay)
         self._tills.tell(pay)
 

@@ -7,6 +7,7 @@ that are in the journal before, and an upload that came twice changes nothing.
 
 import asyncio
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PrivateKey
-from tikiwallet.offline.wire.messages import IssuerKeys, Pass, Revocations
+from tikiwallet.offline.wire.messages import IssuerKeys, Pass, Pay, Revocations
 from tikiwallet.offline.wire.trust import Trust
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.machines import Machines
@@ -188,12 +189,10 @@ class Sync:
             return await self._upload(server, access)
 
     async def _upload(self, server: Server, access: str) -> list[str]:
-        waiting = list(self._machines.outbox.items.items())
         complaints = []
-        for begin in range(0, len(waiting), _AT_ONCE):
-            part = waiting[begin : begin + _AT_ONCE]
-            verdicts = await server.settle(access, [_written(item) for _, item in part])
-            for (place, _), verdict in zip(part, verdicts, strict=True):
+        for part in list(uploads(self._machines.outbox.items)):
+            verdicts = await server.settle(access, [_written(item) for item in part.values()])
+            for place, verdict in zip(part, verdicts, strict=True):
                 if verdict.problem is not None:
                     complaints.append(str(verdict.problem.get("detail") or verdict.state))
                 if verdict.state in set(Outcomes) and verdict.hash is not None:
@@ -285,6 +284,31 @@ def _tips(passes: list[Issued]) -> dict[bytes, Tip]:
 def _ended(passes: list[Issued]) -> frozenset[bytes]:
     found = (ids.read_uuid(one.id) for one in passes if one.state != "open")
     return frozenset(id for id in found if id is not None)
+
+
+def uploads(waiting: Mapping[bytes, Item]) -> Iterator[dict[bytes, Item]]:
+    """What waits in parts of one upload each: no payment is without those that it passes on."""
+    pays = {Pay.parse(item.pay).hash: place for place, item in waiting.items() if item.pay}
+    part: dict[bytes, Item] = {}
+    for place in waiting:
+        together = {one: waiting[one] for one in _with_sources(place, waiting, pays)}
+        if len(part | together) > _AT_ONCE:
+            yield part
+            part = {}
+        part |= together
+    if part:
+        yield part
+
+
+def _with_sources(
+    place: bytes, waiting: Mapping[bytes, Item], pays: Mapping[bytes, bytes]
+) -> list[bytes]:
+    """Where the item and all that it passes on wait: some twenty, with what a chain may hold."""
+    places = [place]
+    for one in places:
+        sources = (Pay.parse(waiting[one].pay).sources if waiting[one].pay else None) or ()
+        places += [pays[hash] for hash in sources if hash in pays and pays[hash] not in places]
+    return places[::-1]
 
 
 def _written(item: Item) -> dict[str, str]:

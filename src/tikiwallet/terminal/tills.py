@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, Protocol
 from tikiwallet import logs
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.chain import PAY_LONGEST
 from tikiwallet.offline.wire.messages import IssuerKeys, Pass
 from tikiwallet.terminal import link as links
 from tikiwallet.terminal.discovery import Peer
@@ -28,7 +29,7 @@ _CALLED, _CALLING = b"\0", b"\1"
 _SIGNATURE_BYTES: Final = 64
 _PROOF_SECONDS: Final = 10.0
 _UNPROVEN_MOST: Final = 8  # calls at a time that have not shown yet whose they are
-_IN_FRAME: Final = BODY_MOST // 512  # a PAY has at most 444 bytes
+_IN_FRAME: Final = BODY_MOST // (2 + PAY_LONGEST)
 _WAITING_MOST: Final = 1_024  # for one link; who is further behind hears all when it is back
 _FRAMES_PER_SECOND: Final = 20.0
 _AGAIN_SECONDS, _AGAIN_MOST = 1.0, 32.0

@@ -5,12 +5,14 @@ Two effects are answered: `Store` by `Stored`, before any other event but `Resta
 leaves the device before its `Stored`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TypeAlias
 
 from tikiwallet.offline.exchange.till import Taken
 from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire.chain import Link
 
 
 class OutOfTurn(Exception):
@@ -77,6 +79,14 @@ class SetAside(Event):
 @dataclass(frozen=True, slots=True)
 class Closing(Event):
     """Payer: end spending from this pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gained(Event):
+    """Payer: this device's till has accepted a payment to this very pass, which may pass it on.
+    `chain`: as `Link.raw` gives it."""
+
+    chain: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +233,16 @@ class Upload:
     """Bring this to the server as soon as there is one, and tell its `Outcome`."""
 
     items: tuple[Item, ...]
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "Upload":
+        """Of these, each once."""
+        return cls(tuple(dict.fromkeys(items)))
+
+
+def items_of(links: Iterable[Link]) -> tuple[Item, ...]:
+    """What a payment passes on, which goes before it."""
+    return tuple(Item(invite=one.invite.raw, pay=one.pay.raw) for one in links)
 
 
 Effect: TypeAlias = Store | Sign | Send | Show | Upload

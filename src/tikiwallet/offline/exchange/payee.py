@@ -33,10 +33,12 @@ from tikiwallet.offline.exchange.effects import (
     Tick,
     Upload,
     View,
+    items_of,
 )
 from tikiwallet.offline.exchange.till import Request, Stage, Taken, Till
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
+from tikiwallet.offline.wire import chain
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.cose import Unsealed
 from tikiwallet.offline.wire.keys import PublicKey
@@ -49,7 +51,6 @@ from tikiwallet.offline.wire.messages import (
     Receipt,
     Revocations,
     Void,
-    read,
 )
 
 LIFE = 120  # seconds in which a payer may confirm
@@ -131,12 +132,12 @@ def _storing(payee: Payee, till: Till, what: bytes = b"") -> Step:
 
 def _received(payee: Payee, data: bytes) -> Step:
     try:
-        message = read(data)
+        message = chain.message(data)
     except Malformed:
         return _refused(payee, Refusal.UNREADABLE)
     match message:
         case Pay():
-            return _paid(payee, message)
+            return _paid(payee, message, data)
         case IssuerKeys() | Revocations():
             known = payee.known.learn(message)
             if known == payee.known:
@@ -180,17 +181,23 @@ def _cancelled(payee: Payee, id: bytes) -> Step:
 # Being paid.
 
 
-def _paid(payee: Payee, pay: Pay) -> Step:
+def _paid(payee: Payee, pay: Pay, data: bytes) -> Step:
     request = payee.till.asked_with(pay.request_hash)
     if request and request.answered_at:
         return _answered(payee, request, pay)
+    try:
+        paid = chain.read(data)
+    except Malformed:
+        return _refused(payee, Refusal.UNREADABLE)
     if payee.known.has_issued(pay.payer):
         payee = replace(payee, known=payee.known.signed(pay.payer.not_before))
-    refusal = check_pay(payee.known, payee.till, request, pay)
+    refusal = check_pay(payee.known, payee.till, request, paid)
     if refusal or request is None:
         return _refused(payee, refusal or Refusal.NOT_MY_REQUEST)
-    request = replace(request, stage=Stage.VERIFIED, pay=pay.raw, answered_at=payee.known.now)
-    till = payee.till.changed(request).taking(Taken.of(pay))
+    request = replace(request, stage=Stage.VERIFIED, pay=data, answered_at=payee.known.now)
+    till = payee.till.changed(request)
+    for one in paid.pays:
+        till = till.taking(Taken.of(one))
     return _storing(payee, till, request.id)
 
 
@@ -200,7 +207,7 @@ def _answered(payee: Payee, request: Request, pay: Pay) -> Step:
         return payee, (Send(request.void), Show(View.REFUSED, Refusal.CANCELLED))
     if not request.pay:
         return _refused(payee, Refusal.CANCELLED)  # its VOID is about to be signed
-    if Pay.parse(request.pay).hash != pay.hash:
+    if chain.head(request.pay).hash != pay.hash:
         return _refused(payee, Refusal.ALREADY_PAID)
     if not request.receipt:
         return payee, (_sign(payee, request),)
@@ -231,7 +238,7 @@ def _draft(payee: Payee, request: Request) -> tuple[Invite | Receipt | Void, Pub
     holder, time = Invite.parse(request.invite).payee, request.answered_at
     if voiding:
         return Void(request_id=request.id, payee_pass=holder.id, time=time), holder.key
-    return Receipt(pay_hash=Pay.parse(request.pay).hash, time=time), holder.key
+    return Receipt(pay_hash=chain.head(request.pay).hash, time=time), holder.key
 
 
 def _sign(payee: Payee, request: Request) -> Sign:
@@ -305,26 +312,29 @@ def _stored(payee: Payee) -> Step:
             request = replace(request, stage=Stage.RECEIPT_SENT)
             payee = replace(payee, till=payee.till.changed(request))
             shown = Show(View.ACCEPTED)
-            return payee, (Send(request.receipt), shown, Upload((_item(request),)))
+            return payee, (Send(request.receipt), shown, Upload.of(_items(request)))
         case Stage.VOID_SIGNED:
-            return payee, (Send(request.void), Show(View.VOIDED), Upload((_item(request),)))
+            return payee, (Send(request.void), Show(View.VOIDED), Upload.of(_items(request)))
         case _:
             return payee, ()
 
 
-def _item(request: Request) -> Item:
+def _items(request: Request) -> tuple[Item, ...]:
     if request.void:
-        return Item(invite=request.invite, void=request.void)
-    return Item(invite=request.invite, pay=request.pay, receipt=request.receipt)
+        return (Item(invite=request.invite, void=request.void),)
+    paid = chain.read(request.pay)
+    item = Item(invite=request.invite, pay=paid.pay.raw, receipt=request.receipt)
+    return (*items_of(paid.links()), item)
 
 
 def _uploads(till: Till) -> tuple[Effect, ...]:
     items = [
-        _item(one)
+        item
         for one in till.requests
         if one.stage in _TO_UPLOAD or one.stage is Stage.VOID_SIGNED
+        for item in _items(one)
     ]
-    return (Upload(tuple(items)),) if items else ()
+    return (Upload.of(items),) if items else ()
 
 
 # What others say.
@@ -352,7 +362,7 @@ def _outcome(payee: Payee, event: Outcome) -> Step:
     for request in payee.till.requests:
         if request.stage is Stage.VOID_SIGNED and Void.parse(request.void).hash == event.hash:
             stage = Stage.VOIDED
-        elif request.stage in _UNSETTLED and Pay.parse(request.pay).hash == event.hash:
+        elif request.stage in _UNSETTLED and chain.head(request.pay).hash == event.hash:
             stage = _AFTER.get(event.outcome, request.stage)
         else:
             continue

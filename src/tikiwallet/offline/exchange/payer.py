@@ -15,6 +15,7 @@ from tikiwallet.offline.exchange.effects import (
     Declined,
     Effect,
     Event,
+    Gained,
     Item,
     Outcome,
     Outcomes,
@@ -33,11 +34,13 @@ from tikiwallet.offline.exchange.effects import (
     Typed,
     Upload,
     View,
+    items_of,
 )
 from tikiwallet.offline.exchange.purse import Doubt, Payment, Purse, Stage, Tip
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.refusals import Refusal
 from tikiwallet.offline.wire.cbor import Malformed
+from tikiwallet.offline.wire.chain import read_link
 from tikiwallet.offline.wire.messages import (
     Close,
     Invite,
@@ -131,7 +134,7 @@ def step(payer: Payer, event: Event) -> Step:
 
 
 def _told(payer: Payer, event: Event) -> Step:
-    """By the person who holds the device."""
+    """By the person who holds the device, or by its till."""
     match event:
         case Typed():
             return _typed(payer, event.phone)
@@ -141,6 +144,8 @@ def _told(payer: Payer, event: Event) -> Step:
             return _set_aside(payer)
         case Closing():
             return _closing(payer)
+        case Gained():
+            return _gained(payer, event.chain)
         case _:
             raise OutOfTurn(type(event).__name__)
 
@@ -200,7 +205,7 @@ def _invited_again(payer: Payer, payment: Payment, invite: Invite) -> Step:
     if payment.stage is Stage.VOIDED:
         return _refused(payer, Refusal.CANCELLED)
     payer = replace(payer, front=Stage.IDLE, offer=None, at_hand=payment.hash)
-    return payer, (Send(payment.pay), Show(_view(payment)))
+    return payer, (Send(payer.purse.chain_of(payment).raw), Show(_view(payment)))
 
 
 def _typed(payer: Payer, phone: str) -> Step:
@@ -293,14 +298,14 @@ def _stored(payer: Payer) -> Step:
         return _sent(payer, payment)
     shown = (Show(_view(payment)),) if hash == payer.at_hand else ()
     if payment.stage is Stage.RECEIPTED or payment.void:
-        return payer, (*shown, Upload((_item(payment),)))
+        return payer, (*shown, Upload.of(_items(payer.purse, payment)))
     return payer, shown
 
 
 def _sent(payer: Payer, payment: Payment) -> Step:
     sent = replace(payment, stage=Stage.SENT)
     payer = replace(payer, purse=payer.purse.changed(sent))
-    return payer, (Send(sent.pay), Show(View.SENDING))
+    return payer, (Send(payer.purse.chain_of(sent).raw), Show(View.SENDING))
 
 
 def _receipted(payer: Payer, receipt: Receipt) -> Step:
@@ -345,7 +350,7 @@ def _set_aside(payer: Payer) -> Step:
     payment = payer.purse.payment(payer.at_hand)
     payer = replace(payer, front=Stage.IDLE, offer=None, at_hand=b"")
     if payment and payment.stage in _OPEN:
-        return payer, (Upload((_item(payment),)),)
+        return payer, (Upload.of(_items(payer.purse, payment)),)
     return payer, ()
 
 
@@ -356,6 +361,14 @@ def _closing(payer: Payer) -> Step:
         return _refused(payer, refusal)
     payer = replace(payer, front=Stage.CLOSING, offer=None, at_hand=b"", closing_at=payer.known.now)
     return payer, (_sign(payer),)
+
+
+def _gained(payer: Payer, data: bytes) -> Step:
+    try:
+        purse = payer.purse.gaining(read_link(data))
+    except Malformed:
+        return payer, ()
+    return (payer, ()) if purse is payer.purse else _storing(replace(payer, purse=purse))
 
 
 def _outcome(payer: Payer, event: Outcome) -> Step:
@@ -422,11 +435,14 @@ def _restarted(payer: Payer, event: Restarted) -> Step:
 def _uploads(payer: Payer) -> tuple[Effect, ...]:
     """All that the server may not know yet."""
     items = [
-        _item(one) for one in payer.purse.payments if one.stage in _OPEN or _is_void_unknown(one)
+        item
+        for one in payer.purse.payments
+        if one.stage in _OPEN or _is_void_unknown(one)
+        for item in _items(payer.purse, one)
     ]
     if _is_close_unknown(payer.purse):
         items.append(Item(close=payer.purse.close))
-    return (Upload(tuple(items)),) if items else ()
+    return (Upload.of(items),) if items else ()
 
 
 def _is_void_unknown(payment: Payment) -> bool:
@@ -437,10 +453,11 @@ def _is_close_unknown(purse: Purse) -> bool:
     return bool(purse.close) and not purse.close_known
 
 
-def _item(payment: Payment) -> Item:
+def _items(purse: Purse, payment: Payment) -> tuple[Item, ...]:
     if payment.void:
-        return Item(invite=payment.invite, void=payment.void)
-    return Item(invite=payment.invite, pay=payment.pay, receipt=payment.receipt)
+        return (Item(invite=payment.invite, void=payment.void),)
+    item = Item(invite=payment.invite, pay=payment.pay, receipt=payment.receipt)
+    return (*items_of(purse.chain_of(payment).links()), item)
 
 
 def _view(payment: Payment) -> View:

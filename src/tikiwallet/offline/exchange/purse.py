@@ -3,7 +3,9 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 
-from tikiwallet.offline.wire.messages import Close, Invite, Pass, Pay
+from tikiwallet.offline.wire.chain import Chain, Link, fits, read_link
+from tikiwallet.offline.wire.fields import UINT32_MAX
+from tikiwallet.offline.wire.messages import SOURCES_MOST, Close, Invite, Pass, Pay
 
 
 class WentBack(Exception):
@@ -64,7 +66,8 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Purse:
-    """`own`: the PASS. `close`: the signed CLOSE, if any; `close_known`: the server has it."""
+    """`own`: the PASS. `close`: the signed CLOSE, if any; `close_known`: the server has it.
+    `received`: the payments to this pass that it may pass on, in their order, as `Link.raw`."""
 
     own: bytes
     tip: Tip
@@ -73,6 +76,7 @@ class Purse:
     doubt: Doubt = Doubt.NONE
     seen: int = 0
     close_known: bool = False
+    received: tuple[bytes, ...] = ()
 
     @classmethod
     def of(cls, own: Pass) -> "Purse":
@@ -87,7 +91,13 @@ class Purse:
     @property
     def left(self) -> int:
         """What may still be spent, in minor units."""
-        return self.holder.amount - self.tip.cumulative
+        most = self.holder.amount + sum(one.pay.amount for one in self.links)
+        return max(0, min(most, UINT32_MAX) - self.tip.cumulative)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The payments that it received."""
+        return tuple(map(read_link, self.received))
 
     @property
     def made(self) -> int:
@@ -108,6 +118,33 @@ class Purse:
         """The one that answered this request."""
         return next((one for one in self.payments if one.request_id == request_id), None)
 
+    def sources_for(self, amount: int) -> tuple[Link, ...]:
+        """What the next PAY passes on: the first of the received payments, as few as cover it."""
+        needed = self.tip.cumulative + amount - self.holder.amount
+        sources = []
+        for link in self.links if needed > 0 else ():
+            sources.append(link)
+            needed -= link.pay.amount
+            if needed <= 0:
+                break
+        return tuple(sources)
+
+    def chain_of(self, payment: Payment) -> Chain:
+        """The payment as it travels."""
+        pay = Pay.parse(payment.pay)
+        links = {one.pay.hash: one for one in self.links} if pay.sources else {}
+        return Chain(pay, tuple(links[hash] for hash in pay.sources or ()))
+
+    def gaining(self, link: Link) -> "Purse":
+        """With one more payment that it may pass on; the same where that may not be."""
+        own, links = self.holder, self.links
+        is_to_this = link.pay.payee_pass == own.id and link.invite.payee.raw == self.own
+        is_known = link.pay.hash in {one.pay.hash for one in links}
+        may = own.amount > 0 and link.hops < own.limits.hops and len(links) < SOURCES_MOST
+        if self.close or self.doubt is Doubt.LOST or is_known or not (is_to_this and may):
+            return self
+        return replace(self, received=(*self.received, link.raw)) if fits((*links, link)) else self
+
     def draft(self, invite: Invite, time: int) -> Pay:
         """The next PAY, unsigned."""
         return Pay(
@@ -119,6 +156,7 @@ class Purse:
             payee_pass=invite.payee.id,
             request_hash=invite.hash,
             time=time,
+            sources=_named(self.sources_for(invite.amount)),
         )
 
     def with_payment(self, pay: Pay, invite: Invite) -> "Purse":
@@ -127,7 +165,9 @@ class Purse:
             pay.payer.raw == self.own
             and pay.sequence == self.tip.sequence + 1
             and pay.previous == self.tip.hash
-            and pay.cumulative == self.tip.cumulative + pay.amount <= self.holder.amount
+            and pay.cumulative == self.tip.cumulative + pay.amount
+            and pay.amount <= self.left
+            and pay.sources == _named(self.sources_for(pay.amount))
         )
         if not follows or self.close or self.doubt is not Doubt.NONE:
             raise WentBack
@@ -197,3 +237,7 @@ class Purse:
     def _contradicts(self, tip: Tip) -> bool:
         signed = {Pay.parse(one.pay).sequence: one.hash for one in self.payments}
         return signed.get(tip.sequence, tip.hash) != tip.hash
+
+
+def _named(sources: tuple[Link, ...]) -> tuple[bytes, ...] | None:
+    return tuple(one.pay.hash for one in sources) or None

@@ -35,7 +35,7 @@ _GOES: Final = frozenset(
 class Request:
     """One request. `phone`: the payer's number as the payee typed it. `answered_at`: when the PAY
     was accepted, or, with no PAY, when the request was called off. Messages are empty until they
-    are signed."""
+    are signed; `pay` is as it came, bare or with what it passes on (`wire.chain`)."""
 
     id: bytes
     phone: str
