@@ -30,10 +30,16 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[str]:
-    """Where the service listens, as a person would type it."""
+def installation() -> Iterator[Installation]:
+    """The service, while it runs."""
     with serving(Installation.empty()) as installation:
-        yield url_of(installation)
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def site(installation: Installation) -> str:
+    """Where the service listens, as a person would type it."""
+    return url_of(installation)
 
 
 @pytest.fixture(scope="session")

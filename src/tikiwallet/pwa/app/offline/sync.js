@@ -10,7 +10,7 @@ import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
 import { refresh } from "./holdings.js";
 import { begin, forget, keepFact, now, readAll, readFact, write } from "./journal.js";
-import { read as message } from "./messages.js";
+import { parse, read as message } from "./messages.js";
 import { alone, tell } from "./meeting.js";
 
 /** @typedef {import("./effects.js").Item} Item */
@@ -105,19 +105,17 @@ async function knownTips() {
 
 /** @param {Machine[]} machines @returns {Promise<boolean>} whether anything was handed in */
 async function handIn(machines) {
-  /** @type {Map<string, Item>} */
-  const items = new Map();
+  /** @type {Item[]} */
+  const items = [];
   const tips = await knownTips();
   for (const { side, id } of machines) {
     const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0, ended: false };
     const result = await tell(side, id, { type: "synced", ...tip });
-    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
+    items.push(...result.items);
   }
   /** @type {Problem | null} */
   let refused = null;
-  const waiting = [...items.values()];
-  for (let i = 0; i < waiting.length; i += AT_ONCE) {
-    const some = waiting.slice(i, i + AT_ONCE);
+  for (const some of await uploadsOf(once(items))) {
     const told = await post("/v1/offline/settlements", { items: some.map(written) });
     for (const [at, one] of told.items.entries()) {
       // Not taken in: it stays here, and is brought again.
@@ -126,7 +124,38 @@ async function handIn(machines) {
     }
   }
   if (refused) throw refused;
-  return waiting.length > 0;
+  return items.length > 0;
+}
+
+/** @param {Item[]} items @returns {Item[]} each once, with its receipt if there is one */
+function once(items) {
+  /** @type {Map<string, Item>} */
+  const found = new Map();
+  for (const item of items) {
+    const name = String([item.close, item.void, item.pay]);
+    if (!found.get(name)?.receipt.length) found.set(name, item);
+  }
+  return [...found.values()];
+}
+
+/** @param {Item[]} items @returns {Promise<Item[][]>} a payment goes with all that it passes on */
+async function uploadsOf(items) {
+  /** @type {Map<string, Item[]>} */
+  const payments = new Map();
+  /** @type {Set<Item>[]} */
+  const uploads = [];
+  for (const item of items) {
+    let together = [item];
+    if (item.pay.length) {
+      const { hash, sources = [] } = await parse("pay", item.pay);
+      together = [...sources.flatMap((one) => payments.get(String(one)) ?? []), item];
+      payments.set(String(hash), together);
+    }
+    const last = new Set([...(uploads.at(-1) ?? []), ...together]);
+    if (uploads.length && last.size <= AT_ONCE) uploads.splice(-1, 1, last);
+    else uploads.push(new Set(together));
+  }
+  return uploads.map((some) => [...some]);
 }
 
 /** @param {Item} item @returns {Record<string, string>} as the service takes it */
@@ -135,8 +164,9 @@ const written = (item) =>
 
 /** @param {import("./holdings.js").Exchange[]} exchanges saves them as a file that anybody can hand in */
 export function saveAll(exchanges) {
-  const items = exchanges.filter(({ item }) => item.pay.length + item.void.length).map(({ item }) => written(item));
-  const file = new Blob([JSON.stringify({ items })], { type: "application/json" });
+  const oldest = [...exchanges].reverse().flatMap(({ items }) => items);
+  const items = once(oldest.filter(({ pay, void: off }) => pay.length + off.length));
+  const file = new Blob([JSON.stringify({ items: items.map(written) })], { type: "application/json" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = `tikiwallet-offline-${new Date().toISOString().slice(0, 10)}.json`;
