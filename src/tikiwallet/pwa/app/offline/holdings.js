@@ -134,7 +134,9 @@ async function showRequest(passes, till, request, at) {
   const pay = request.pay.length ? await parse("pay", payOf(request.pay)) : null;
   const own = passes.find(({ key }) => hexOf(key) === hexOf(invite.payee.key));
   const until = invite.madeAt + invite.life;
-  const stage = /** @type {State} */ (ASKED[request.stage] ?? request.stage);
+  const { amount, limits } = invite.payee;
+  const isTakenIn = request.stage === "credited" && amount > 0 && limits.hops > 0; // by the pass, not by the wallet
+  const stage = isTakenIn ? "settled" : /** @type {State} */ (ASKED[request.stage] ?? request.stage);
   // Once the service knows that it is called off, nobody needs to be shown so.
   const off = request.stage === "void_signed" ? request.void : NONE;
   const shown = stage === "inviting" ? request.invite : stage === "accepted" ? request.receipt : off;

@@ -130,8 +130,8 @@ export async function withPayment(purse, pay, invite) {
 
 /** @param {Purse} purse @param {Payment} payment @returns {Promise<Bytes>} as it travels */
 export async function asSent(purse, { pay }) {
-  const { sources = [] } = await parse("pay", pay);
-  return withSources(pay, (await receivedOf(purse)).slice(0, sources.length));
+  const { sources } = await parse("pay", pay);
+  return sources ? withSources(pay, (await receivedOf(purse)).slice(0, sources.length)) : pay;
 }
 
 /** @param {Purse} purse @param {Link} link @returns {Promise<Purse>} with one more payment that it may pass on; the same where that may not be */
