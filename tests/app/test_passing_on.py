@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -11,8 +10,6 @@ from tests.app.people import People
 from tests.app.phones import Phone, cut_off, pay
 from tests.app.test_core import run
 from tests.app.words import shown
-from tests.faults.installation import Installation
-from tests.servers import run_apart
 
 # What a version wrote that knew nothing of received money, and a phone that was switched off
 # between its till's journal and its purse's.
@@ -24,18 +21,9 @@ _FORGET = """await (async () => {
 })()"""
 
 
-def _limits(installation: Installation, *words: str) -> None:
-    status, said = run_apart(installation.command("admin", "offline", "limits", *words))
-    assert status == 0, said
-
-
 @pytest.fixture
-def phones(
-    installation: Installation, open_page: OpenPage, people: People
-) -> Iterator[tuple[Phone, Phone, Phone]]:
-    """With S$20 and S$10 set aside, and one that is only paid. Money is passed on once."""
-    change = ("--payment", "2000", "--pass", "5000", "--hops", "1")
-    _limits(installation, "set", "SGD", "0", *change)
+def phones(hops: int, open_page: OpenPage, people: People) -> tuple[Phone, Phone, Phone]:
+    """With S$20 and S$10 set aside, and one that is only paid."""
     found = []
     for name, amount in (("ann", "20.00"), ("ben", "10.00"), ("cem", None)):
         who = people.sign_up(f"hop.{name}.{time.monotonic_ns() % 10**6}", pin=True)
@@ -43,8 +31,7 @@ def phones(
         found.append(Phone.of(who, open_page))
         found[-1].get_ready(amount)
     ann, ben, cem = found
-    yield ann, ben, cem
-    _limits(installation, "reset", "SGD", "0")
+    return ann, ben, cem
 
 
 def _has(phone: Phone, left: str) -> None:
@@ -71,6 +58,11 @@ def _pass_on(payer: Phone, payee: Phone, amount: str) -> None:
     expect(payer.page.locator(".outcome-title")).to_have_text("Accepted")
 
 
+def _online(phone: Phone, status: str) -> None:
+    phone.page.context.set_offline(False)
+    phone.read(status)
+
+
 def test_received_money_is_passed_on(phones: tuple[Phone, Phone, Phone]) -> None:
     ann, ben, cem = phones
     cut_off(*phones)
@@ -86,3 +78,15 @@ def test_received_money_is_passed_on(phones: tuple[Phone, Phone, Phone]) -> None
     source, payment = json.loads(saved.value.path().read_text())["items"]
     assert source.keys() == {"invite", "pay"}
     assert payment.keys() == {"invite", "pay", "receipt"}
+    # Who was paid last needs nobody else: what it was paid with settles with it.
+    _online(cem, "In your wallet")
+    assert cem.who.available() == 11_200
+    _online(ben, "Settled")
+    _online(ann, "Settled")
+    ben.page.goto("/offline")
+    expect(ben.page.locator("main .item-text").nth(1)).to_contain_text("Settled")
+    ben.page.get_by_role("link", name="Give it back").click()
+    ben.enter_pin()
+    expect(ben.page.get_by_text("Given back").first).to_be_visible()
+    wallet = ben.who.call("GET", "/v1/wallets")["items"][0]
+    assert (wallet["available"], wallet["offline"], wallet["returning"]) == (9_000, 0, 250)
