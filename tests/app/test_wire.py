@@ -46,6 +46,24 @@ def test_it_makes_and_reads_the_vectors(wire: Wire) -> None:
         assert last == vector["data"]
 
 
+def test_no_upload_has_a_payment_without_what_it_passes_on(wire: Wire) -> None:
+    chains = [one["data"] for one in VECTORS["chains"]]
+    for most in (5, 7, 100):
+        uploads = [
+            [Pay.parse(bytes.fromhex(raw)) for raw in upload]
+            for upload in wire("uploads", chains, most)
+        ]
+        assert max(map(len, uploads)) <= most
+        for upload in uploads:
+            before: set[bytes] = set()
+            for pay in upload:
+                assert before.issuperset(pay.sources or ())
+                before.add(pay.hash)
+            assert len(before) == len(upload)
+        links = [link for one in VECTORS["chains"] for link in one["links"]]
+        assert {pay.hash.hex() for upload in uploads for pay in upload} >= set(links)
+
+
 def test_it_refuses_what_must_be_refused(wire: Wire) -> None:
     refused = VECTORS["refused"]
     values = [one["hex"] for one in refused if one["as"] == "cbor"]

@@ -10,8 +10,9 @@ import { NONE } from "./cbor.js";
 import { reportDevice } from "./devices.js";
 import { refresh } from "./holdings.js";
 import { begin, forget, keepFact, now, readAll, readFact, write } from "./journal.js";
-import { parse, read as message } from "./messages.js";
+import { read as message } from "./messages.js";
 import { alone, tell } from "./meeting.js";
+import { once, uploadsOf } from "./uploads.js";
 
 /** @typedef {import("./effects.js").Item} Item */
 /** @typedef {import("./meeting.js").Side} Side */
@@ -115,7 +116,7 @@ async function handIn(machines) {
   }
   /** @type {Problem | null} */
   let refused = null;
-  for (const some of await uploadsOf(once(items))) {
+  for (const some of await uploadsOf(once(items), AT_ONCE)) {
     const told = await post("/v1/offline/settlements", { items: some.map(written) });
     for (const [at, one] of told.items.entries()) {
       // Not taken in: it stays here, and is brought again.
@@ -125,37 +126,6 @@ async function handIn(machines) {
   }
   if (refused) throw refused;
   return items.length > 0;
-}
-
-/** @param {Item[]} items @returns {Item[]} each once, with its receipt if there is one */
-function once(items) {
-  /** @type {Map<string, Item>} */
-  const found = new Map();
-  for (const item of items) {
-    const name = String([item.close, item.void, item.pay]);
-    if (!found.get(name)?.receipt.length) found.set(name, item);
-  }
-  return [...found.values()];
-}
-
-/** @param {Item[]} items @returns {Promise<Item[][]>} a payment goes with all that it passes on */
-async function uploadsOf(items) {
-  /** @type {Map<string, Item[]>} */
-  const payments = new Map();
-  /** @type {Set<Item>[]} */
-  const uploads = [];
-  for (const item of items) {
-    let together = [item];
-    if (item.pay.length) {
-      const { hash, sources = [] } = await parse("pay", item.pay);
-      together = [...sources.flatMap((one) => payments.get(String(one)) ?? []), item];
-      payments.set(String(hash), together);
-    }
-    const last = new Set([...(uploads.at(-1) ?? []), ...together]);
-    if (uploads.length && last.size <= AT_ONCE) uploads.splice(-1, 1, last);
-    else uploads.push(new Set(together));
-  }
-  return uploads.map((some) => [...some]);
 }
 
 /** @param {Item} item @returns {Record<string, string>} as the service takes it */
