@@ -1,7 +1,8 @@
 # Everything a checkout can do. Each target sets up what it needs; ARGS="..." goes to the program.
 .PHONY: run test soak check app-check screens format bench lock clean
 BIN := .venv/bin
-WORKERS ?= logical
+# One more than there are cores: tests wait for processes, leases and pages as often as they work.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 run:
 	@./scripts/environment run

@@ -135,25 +135,27 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def databases(server: Server) -> Databases:
+def databases(server: Server) -> Iterator[Databases]:
     """Makes databases on the server."""
-    return Databases(server)
+    databases = Databases(server)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
 def database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
     """A fresh, migrated database of this test's own, as each role logs in to it."""
-    urls = run_apart(databases.make())
+    urls = databases.make()
     yield urls
-    run_apart(databases.drop(urls.name))
+    databases.drop(urls)
 
 
 @pytest.fixture
 def empty_database_urls(databases: Databases) -> Iterator[DatabaseUrls]:
     """A fresh database without any migration."""
-    urls = run_apart(databases.make(migrated=False))
+    urls = databases.make(migrated=False)
     yield urls
-    run_apart(databases.drop(urls.name))
+    databases.drop(urls)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -172,14 +172,22 @@ def start_embedded(folder: Path) -> EmbeddedServer:
 
 
 class Databases:
-    """Fresh databases on one server, copied from a migrated template."""
+    """Fresh databases on one server, copied from a migrated template.
+
+    The next one is made, and the last one dropped, while tests run: by a thread of its own, over
+    one connection.
+    """
 
     _TEMPLATE = "template_tikiwallet"
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self._made = 0
-        self._has_template = False
+        self._runner = asyncio.Runner()
+        self._thread = ThreadPoolExecutor(1, "databases")
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._next: Future[DatabaseUrls] | None = None
+        self._drops: list[Future[None]] = []
 
     def urls(self, name: str) -> DatabaseUrls:
         dsn = self.server.dsn
@@ -187,30 +195,56 @@ class Databases:
             name, dsn(OWNER, name), dsn(LEDGER, name), dsn(APP, name), dsn(SUPERUSER, name)
         )
 
-    async def make(self, *, migrated: bool = True) -> DatabaseUrls:
-        if migrated and not self._has_template:
-            await self._create(self._TEMPLATE, "template0")
-            await migrate(self.urls(self._TEMPLATE).owner)
-            self._has_template = True
+    def make(self, *, migrated: bool = True) -> DatabaseUrls:
+        """A database of the caller's own."""
+        if not migrated:
+            return self._soon(self._make("template0")).result()
+        if self._next is None:
+            self._soon(self._make_template()).result()
+            self._next = self._soon(self._make(self._TEMPLATE))
+        made = self._next.result()
+        self._next = self._soon(self._make(self._TEMPLATE))
+        return made
+
+    def drop(self, urls: DatabaseUrls) -> None:
+        """End whatever uses it, and remove it, soon."""
+        self._drops = [drop for drop in self._drops if not drop.done() or drop.result()]
+        statement = f'DROP DATABASE "{urls.name}" WITH (FORCE)'
+        self._drops.append(self._soon(self._execute(statement)))
+
+    def close(self) -> None:
+        """Wait for what is under way. Raises what went wrong."""
+        try:
+            for drop in self._drops:
+                drop.result()
+        finally:
+            if self._connection is not None:
+                self._soon(self._connection.close()).result()
+            self._thread.submit(self._runner.close).result()
+            self._thread.shutdown()
+
+    def _soon(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        return self._thread.submit(self._runner.run, work)
+
+    async def _execute(self, *statements: str) -> None:
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self.server.dsn(SUPERUSER, "postgres"))
+        for statement in statements:
+            await self._connection.execute(statement)
+
+    async def _make_template(self) -> None:
+        await self._create(self._TEMPLATE, "template0")
+        await migrate(self.urls(self._TEMPLATE).owner)
+
+    async def _make(self, template: str) -> DatabaseUrls:
         self._made += 1
         name = f"test_{os.getpid()}_{self._made}"
-        await self._create(name, self._TEMPLATE if migrated else "template0")
+        await self._create(name, template)
         return self.urls(name)
 
-    async def drop(self, name: str) -> None:
-        connection = await asyncpg.connect(self.server.dsn(SUPERUSER, "postgres"))
-        try:
-            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-        finally:
-            await connection.close()
-
     async def _create(self, name: str, template: str) -> None:
-        connection = await asyncpg.connect(self.server.dsn(SUPERUSER, "postgres"))
-        try:
-            await connection.execute(
-                f'CREATE DATABASE "{name}" OWNER {OWNER} TEMPLATE "{template}" STRATEGY wal_log'
-            )
-            await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-            await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {LEDGER}, {APP}')
-        finally:
-            await connection.close()
+        await self._execute(
+            f'CREATE DATABASE "{name}" OWNER {OWNER} TEMPLATE "{template}" STRATEGY file_copy',
+            f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC',
+            f'GRANT CONNECT ON DATABASE "{name}" TO {LEDGER}, {APP}',
+        )

@@ -108,9 +108,9 @@ async def copy(connection: asyncpg.Connection, rows: list[bytes]) -> None:
 @pytest.fixture(scope="module")
 def shared_urls(databases: Databases) -> Iterator[DatabaseUrls]:
     """One database for all tests here: what they send is refused or taken back."""
-    urls = run_apart(databases.make())
+    urls = databases.make()
     yield urls
-    run_apart(databases.drop(urls.name))
+    databases.drop(urls)
 
 
 @pytest.fixture(scope="module")
@@ -448,10 +448,10 @@ def written_urls(databases: Databases) -> Iterator[DatabaseUrls]:
             )
         await connection.close()
 
-    urls = run_apart(databases.make())
+    urls = databases.make()
     run_apart(write(urls))
     yield urls
-    run_apart(databases.drop(urls.name))
+    databases.drop(urls)
 
 
 CHANGES = [

@@ -140,7 +140,7 @@ class Phone:
         )
         return Invite.parse(made.sealed_by(self.key))
 
-    def pay(self, invite: Invite, amount: int | None = None) -> Pay:
+    def pay(self, invite: Invite, amount: int | None = None, sources: Sequence[Pay] = ()) -> Pay:
         paid = invite.amount if amount is None else amount
         self.cumulative += paid
         made = Pay(
@@ -152,6 +152,7 @@ class Phone:
             payee_pass=invite.payee.id,
             request_hash=invite.hash,
             time=self.now(),
+            sources=tuple(one.hash for one in sources) or None,
         )
         signed = Pay.parse(made.sealed_by(self.key))
         self.sequence += 1
@@ -256,6 +257,7 @@ class World:
         payee_lock: bytes | None = None,
         pseudonym: bytes | None = None,
         currency: Currency = SGD,
+        hops: int = 0,
     ) -> Phone:
         """A new person's device with an open pass over `amount`, and `wallet_holds` beside it."""
         person = person or self.person()
@@ -277,7 +279,7 @@ class World:
                 start_sequence=1,
                 not_before=not_before,
                 expiry=not_before + PASS_SECONDS,
-                limits=Limits(most, payments, 0),
+                limits=Limits(most, payments, hops),
                 epoch=0,
                 payee_lock=payee_lock,
             ).sealed_by(self.issuer.key)
@@ -314,7 +316,7 @@ class World:
         """Wallets, escrow and fund hold to the unit what was put in, and rows say the same."""
         assert sum([await self.stack.posted(one) for one in self.accounts]) == self.put_in
         for row in await self.stack.database.fetch(
-            "SELECT escrow, amount - settled AS left, state FROM offline.pass"
+            "SELECT escrow, amount + received - settled AS left, state FROM offline.pass"
             " WHERE escrow IS NOT NULL"
         ):
             expected = 0 if row["state"] == "returned" else row["left"]
@@ -370,7 +372,7 @@ class World:
                 " public_key, pseudonym, message_sealed, hash, start_seq, tier, most_per_payment,"
                 " payments, hops, payee_lock, not_before, expires_at, claim_until, state, digest,"
                 " created_at, next_check_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-                " $12, 1, $13, $14, 0, $15, $16, $17, $18, 'open', $19, $20, $17)",
+                " $12, 1, $13, $14, $21, $15, $16, $17, $18, 'open', $19, $20, $17)",
                 UUID(bytes=pass_.id),
                 device,
                 person,
@@ -391,6 +393,7 @@ class World:
                 from_us((pass_.expiry + CLAIM_SECONDS) * SECOND),
                 bytes(32),
                 at,
+                pass_.limits.hops,
             )
 
 

@@ -19,6 +19,7 @@ from tikiwallet.offline.deciding import (
     Request,
     Scope,
     Signed,
+    Source,
     Standing,
     State,
     Terms,
@@ -27,6 +28,7 @@ from tikiwallet.offline.deciding import (
     contradiction,
     denies,
     fund_room,
+    is_seen,
     next_step,
 )
 from tikiwallet.offline.exchange.till import Taken
@@ -58,7 +60,7 @@ def payment(
     total = amount if cumulative is None else cumulative
     digest = name + bytes([sequence]) + previous[:8] + total.to_bytes(8, "big")
     request = Request(b"payee", b"pseudo", amount, SGD, ISSUED + 60, None)
-    return Payment(Signed(digest, previous, sequence, amount, total), b"payee", 0, request)
+    return Payment(Signed(digest, previous, sequence, amount, total), b"payee", (), request)
 
 
 def changed(**request: object) -> Payment:
@@ -84,11 +86,57 @@ def changed(**request: object) -> Payment:
         (changed(made_at=TERMS.expires_at), None),
         (changed(made_at=TERMS.expires_at + 1), Reason.EXPIRED),
         (changed(received_at=TERMS.expires_at + 1), Reason.EXPIRED),
-        (payment()._replace(sources=1), Reason.SPENT_ON),
+        (payment()._replace(sources=(Source(100, 0, True),)), Reason.SPENT_ON),
     ],
 )
 def test_a_payee_who_broke_a_rule_is_told_which(made: Payment, reason: Reason | None) -> None:
     assert broken_rule(TERMS, made, ISSUED + 120) is reason
+
+
+@pytest.mark.parametrize(
+    ("hops", "amount", "cumulative", "sources", "reason"),
+    [
+        (1, 5_000, 5_100, [Source(100, 0, True)], None),
+        (1, 5_000, 5_101, [Source(100, 0, True)], Reason.OVER_PASS),
+        (1, 5_000, 5_400, [Source(100, 0, True)] * 4, None),
+        (1, 5_000, 5_100, [Source(100, 1, True)], Reason.SPENT_ON),
+        (2, 5_000, 5_200, [Source(100, 0, True), Source(100, 1, True)], None),
+        (3, 5_000, 5_100, [Source(100, 3, True)], Reason.SPENT_ON),
+        (1, 5_000, 5_100, [Source(100, 0, False)], Reason.SPENT_ON),
+        (1, 0, 100, [Source(100, 0, True)], Reason.SPENT_ON),
+    ],
+)
+def test_what_may_be_passed_on(
+    hops: int, amount: int, cumulative: int, sources: list[Source], reason: Reason | None
+) -> None:
+    made = payment(5, 100, cumulative)._replace(sources=tuple(sources))
+    assert broken_rule(TERMS._replace(hops=hops, amount=amount), made, ISSUED) is reason
+
+
+def test_who_is_shown_a_chain_sees_not_all() -> None:
+    seen = {reason for reason in Reason if is_seen(reason, receipted=True)}
+    assert seen == set(Reason) - {
+        Reason.TOO_LATE,
+        Reason.REQUEST_USED,
+        Reason.REQUEST_VOIDED,
+        Reason.PAYEE_CLOSED,
+        Reason.EXPIRED,  # its payee may have said so only in the RECEIPT
+    }
+    assert is_seen(Reason.EXPIRED, receipted=False)
+
+
+def test_a_pass_takes_in_what_it_may_still_spend() -> None:
+    standing = Standing(TERMS._replace(hops=1), settled=100, received=300)
+    assert standing.escrow == TERMS.amount + 200
+    assert standing.takes_in(SGD, TERMS.claim_until)
+    assert not standing.takes_in(SGD, TERMS.claim_until + 1)
+    assert not standing.takes_in(840, ISSUED)
+    assert not Standing(TERMS).takes_in(SGD, ISSUED)
+    assert not Standing(TERMS._replace(hops=1, amount=0)).takes_in(SGD, ISSUED)
+    standing.closing = Closing(b"c", 3, TERMS.amount + 1)
+    assert standing.takes_in(SGD, ISSUED)
+    standing.closing = Closing(b"c", 3, TERMS.amount)
+    assert not standing.takes_in(SGD, ISSUED)
 
 
 def test_a_locked_pass_pays_its_payee_only() -> None:

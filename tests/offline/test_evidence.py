@@ -23,7 +23,7 @@ from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.wire.keys import PrivateKey
 
-KINDS = ["sequence", "sum", "chain", "close", "two closes", "void", "void first"]
+KINDS = ["sequence", "sum", "chain", "close", "two closes", "void", "void first", "void passed on"]
 
 
 @pytest.fixture
@@ -51,6 +51,12 @@ def contradiction(kind: str, payer: Phone, shop: Phone) -> list[Brought]:
             return [close_item(clone.close()), first]
         case "two closes":
             return [close_item(clone.close()), close_item(payer.close())]
+        case "void passed on":
+            pay = payer.pay(invites[2])
+            naming_invite = payer.invite(10)
+            naming = shop.pay(naming_invite, sources=[pay])
+            void = void_item(invites[2], shop.void(invites[2]))
+            return [item(invites[2], pay), item(naming_invite, naming), void]
         case _:
             pay = payer.pay(invites[2])
             void = void_item(invites[2], shop.void(invites[2]))
@@ -59,7 +65,7 @@ def contradiction(kind: str, payer: Phone, shop: Phone) -> list[Brought]:
 
 
 async def prove(world: World, kind: str) -> dict[str, Any]:
-    payer, shop = await world.phone(), await world.phone(0)
+    payer, shop = await world.phone(), await world.phone(100, hops=1)
     for brought in contradiction(kind, payer, shop):
         await world.settlement.settle(shop.person, [brought])
     [conflict] = await world.reports.conflicts()

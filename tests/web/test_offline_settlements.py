@@ -16,6 +16,7 @@ from tikiwallet.config import Settings
 from tikiwallet.ledger.transactions import Kind, Posting, Transaction
 from tikiwallet.money import CURRENCIES
 from tikiwallet.offline.evidence import verify
+from tikiwallet.offline.limits import LimitTable, PassLimits
 from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Close, Invite, Pass, Pay, Receipt, Void
 from tikiwallet.wallets.chart import Purpose, house_account
@@ -57,7 +58,7 @@ class Phone:
         )
         return Invite.parse(made.sealed_by(self.key))
 
-    def pay(self, invite: Invite) -> Pay:
+    def pay(self, invite: Invite, *sources: Pay) -> Pay:
         self.cumulative += invite.amount
         made = Pay(
             payer=self.pass_,
@@ -68,6 +69,7 @@ class Phone:
             payee_pass=invite.payee.id,
             request_hash=invite.hash,
             time=now(),
+            sources=tuple(source.hash for source in sources) or None,
         )
         signed = Pay.parse(made.sealed_by(self.key))
         self.sequence, self.previous = self.sequence + 1, signed.hash
@@ -156,6 +158,31 @@ async def test_a_payment_from_request_to_history(web: Web) -> None:
     assert [one["direction"] for one in (await ana.history())["items"]] == ["out", "out"]
     wallets = (await ben.caller.call("GET", "/v1/wallets")).json()["items"]
     assert [wallet["available"] for wallet in wallets] == [550]
+
+
+async def test_received_money_is_passed_on(web: Web) -> None:
+    limits = LimitTable(web.stack.database)
+    await limits.set(SGD, 0, PassLimits(1_000, 5_000, payments=20, hours=96, hops=1))
+    ana = await phone(web, "+6591234501", "ana", 3_000)
+    ben = await phone(web, "+6591234502", "ben", 200)
+    cem = await phone(web, "+6591234503", "cem", 0)
+    invites = [ben.invite(450), cem.invite(500)]
+    source = ana.pay(invites[0])
+    pay = ben.pay(invites[1], source)
+    [refused] = await cem.settle(brought(invites[1], pay))
+    assert (refused["state"], refused["hash"], refused["problem"]["code"]) == (
+        "refused",
+        None,
+        "source_missing",
+    )
+    items = [brought(invites[1], pay), brought(invites[0], source)]
+    assert [one["state"] for one in await cem.settle(*items)] == ["credited"] * 2
+    [shown] = (await ben.caller.call("GET", "/v1/offline/passes")).json()["items"]
+    assert (shown["amount"]["amount"], shown["left"]["amount"]) == (200, 150)
+    [wallet] = (await ben.caller.call("GET", "/v1/wallets")).json()["items"]
+    assert (wallet["available"], wallet["offline"]) == (0, 150)
+    [wallet] = (await cem.caller.call("GET", "/v1/wallets")).json()["items"]
+    assert wallet["available"] == 500
 
 
 async def test_a_void_a_close_and_what_is_refused(web: Web) -> None:

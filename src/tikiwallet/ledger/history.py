@@ -129,15 +129,14 @@ _ITEM = """
     e.pending_debits
 """
 _TRANSACTION_ID, _REFERENCE = 3, 12  # their places among these columns
-_ENTRIES = f"""
-    SELECT {_ITEM}
+_ENTRIES = """
+    SELECT item.*
     FROM (
-        SELECT * FROM ledger.entry WHERE account = $1 AND seq BETWEEN $2 AND $3 AND n <= $4
-        ORDER BY seq DESC LIMIT $5
-    ) AS e
-    JOIN ledger.log AS l ON l.shard = 0 AND l.n = e.n
-    ORDER BY e.seq DESC
-"""  # noqa: S608 - only constants
+        SELECT seq FROM ledger.entry WHERE account = $1 AND seq BETWEEN $2 AND $3 AND n <= $4
+        ORDER BY seq DESC LIMIT 1
+    ) AS newest
+    CROSS JOIN LATERAL ledger.items($1, greatest($2, newest.seq - $5 + 1), newest.seq) AS item
+"""
 _FILTERED = f"""
     WITH scanned AS MATERIALIZED (
         SELECT * FROM ledger.entry WHERE account = $1 AND seq BETWEEN $2 AND $3 AND n <= $4
@@ -155,15 +154,7 @@ _FILTERED = f"""
     LEFT JOIN found ON true
     ORDER BY found.seq DESC
 """  # noqa: S608 - only constants
-_ASCENDING = f"""
-    SELECT {_ITEM}
-    FROM (
-        SELECT * FROM ledger.entry WHERE account = $1 AND seq BETWEEN $2 AND $3
-        ORDER BY seq LIMIT {_STATEMENT_PAGE}
-    ) AS e
-    JOIN ledger.log AS l ON l.shard = 0 AND l.n = e.n
-    ORDER BY e.seq
-"""  # noqa: S608 - only constants
+_ITEMS = "SELECT * FROM ledger.items($1, $2, $3)"
 _LEGS = """
     SELECT l.transaction_id, l.leg, l.n, l.at, l.type, l.kind, l.result, l.digest, l.debit,
            l.credit, l.amount, l.currency, l.reference, l.cause, l.expires_at,
@@ -269,10 +260,11 @@ class Statement:
         """The entries, oldest first, read a thousand at a time."""
         seq, last = self._seqs
         while seq < last:
-            rows = await self._database.fetch(_ASCENDING, self._account, seq + 1, last)
-            for row in rows:
+            until = min(seq + _STATEMENT_PAGE, last)
+            rows = await self._database.fetch(_ITEMS, self._account, seq + 1, until)
+            for row in reversed(rows):
                 yield _item(row, self._account)
-            seq = rows[-1][0]
+            seq = until
 
 
 async def statement(

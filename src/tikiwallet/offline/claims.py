@@ -16,7 +16,7 @@ from uuid import UUID
 
 from tikiwallet.clock import SECOND, to_us
 from tikiwallet.database.pool import Database
-from tikiwallet.offline.deciding import Payment, Request, Signed, Terms
+from tikiwallet.offline.deciding import Payment, Request, Signed, Source, Terms
 from tikiwallet.offline.wire.cbor import Malformed
 from tikiwallet.offline.wire.keys import PublicKey
 from tikiwallet.offline.wire.messages import Close, Invite, Message, Pass, Pay, Receipt, Void
@@ -40,6 +40,7 @@ class Flaw(StrEnum):
     UNKNOWN_PASS = "pass_unknown"  # noqa: S105
     BAD_SIGNATURE = "signature_invalid"
     CROWDED = "pass_crowded"
+    SOURCE_MISSING = "source_missing"
 
 
 class Brought(NamedTuple):
@@ -90,13 +91,18 @@ class PaymentRead:
         """The payer's and the payee's."""
         return self.pay.payer.id, self.invite.payee.id
 
-    def payment(self) -> Payment:
-        """What decides about it."""
+    @property
+    def sources(self) -> tuple[bytes, ...]:
+        """The received payments that it passes on, by hash."""
+        return self.pay.sources or ()
+
+    def payment(self, sources: tuple[Source, ...]) -> Payment:
+        """What decides about it, with what is known of its sources."""
         pay, invite = self.pay, self.invite
         return Payment(
             Signed(pay.hash, pay.previous, pay.sequence, pay.amount, pay.cumulative),
             pay.payee_pass,
-            len(pay.sources or ()),
+            sources,
             Request(
                 invite.payee.id,
                 invite.payee.pseudonym,

@@ -18,12 +18,15 @@ from tikiwallet.errors import NotFound
 from tikiwallet.identity import origin
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.identity.security_events import EventKind, SecurityEvents
-from tikiwallet.offline.desk import Found, Owed, PayOf
+from tikiwallet.offline.desk import Found, InviteOf, Owed, PayOf
 from tikiwallet.offline.records import DEVICE_PREFIX
-from tikiwallet.offline.sealed import CLAIM_PAY, seal_proof
+from tikiwallet.offline.sealed import CLAIM_INVITE, CLAIM_PAY, seal_proof
 
 REASON: Final = "signed_twice"  # on the revocation list
-_PAYS = "SELECT pay_hash, pay_sealed FROM offline.claim WHERE pay_hash = ANY($1::bytea[])"
+_PARTS = """
+    SELECT pay_hash, pay_sealed, invite_sealed FROM offline.claim
+    WHERE pay_hash = ANY($1::bytea[])
+"""
 _NUMBER = "SELECT nextval('offline.conflict_number')"
 _RECORD = """
     INSERT INTO offline.conflict
@@ -105,11 +108,11 @@ class Conflicts:
         if not found:
             return
         at = from_us(now)
-        pays = await self._pays(connection, found)
+        known = await self._known(connection, found)
         devices: set[int] = set()
         keys = self._issuer.key_list()
         for kind, owner, first, second, parts in found:
-            messages = [pays[one.hash] if isinstance(one, PayOf) else one for one in parts]
+            messages = [one if isinstance(one, bytes) else known[one] for one in parts]
             number = await connection.fetchval(_NUMBER)
             written = await connection.fetchval(
                 _RECORD,
@@ -145,14 +148,18 @@ class Conflicts:
         rows = await connection.fetch(_PASSES, devices, at)
         await self._revocations.add(connection, [row["id"].bytes for row in rows], REASON, at)
 
-    async def _pays(self, connection: AnyConnection, found: Sequence[Found]) -> dict[bytes, bytes]:
-        """The PAYs that are known by their hash."""
-        hashes = {part.hash for one in found for part in one.messages if isinstance(part, PayOf)}
-        rows = await connection.fetch(_PAYS, list(hashes))
-        return {
-            row["pay_hash"]: CLAIM_PAY.open_bytes(self._sealing, row["pay_hash"], row["pay_sealed"])
-            for row in rows
-        }
+    async def _known(
+        self, connection: AnyConnection, found: Sequence[Found]
+    ) -> dict[PayOf | InviteOf, bytes]:
+        """The messages that are known by the hash of their PAY."""
+        parts = {part for one in found for part in one.messages if not isinstance(part, bytes)}
+        rows = await connection.fetch(_PARTS, [part.hash for part in parts])
+        sealed = {row["pay_hash"]: row for row in rows}
+        return {part: self._open(part, sealed[part.hash]) for part in parts}
+
+    def _open(self, part: PayOf | InviteOf, row: Any) -> bytes:
+        column = CLAIM_PAY if isinstance(part, PayOf) else CLAIM_INVITE
+        return column.open_bytes(self._sealing, row["pay_hash"], row[column.column])
 
 
 class Thawing:

@@ -55,7 +55,7 @@ class Contradiction(StrEnum):
     SUM = "sum"  # what was paid up to each does not fit into one chain
     CHAIN = "chain"  # the later one names another one before it
     CLOSE = "close"  # a payment, or another CLOSE, that a CLOSE denies
-    VOID = "void"  # a payee called a request off, and gave a receipt for it
+    VOID = "void"  # a payee called a request off, and took what was paid for it
 
 
 class Terms(NamedTuple):
@@ -102,13 +102,32 @@ class Request(NamedTuple):
     received_at: int | None
 
 
+class Source(NamedTuple):
+    """A received payment that a PAY names. `holds`: it was paid to the pass that names it, in that
+    pass's currency, and breaks no rule that whoever is shown the chain can see."""
+
+    amount: int
+    hops: int
+    holds: bool
+
+
 class Payment(NamedTuple):
-    """A PAY with the request that it answers, by hash. `sources`: received payments it spends."""
+    """A PAY with the request that it answers, by hash, and with what it passes on."""
 
     signed: Signed
     payee_pass: bytes
-    sources: int
+    sources: tuple[Source, ...]
     request: Request
+
+    @property
+    def hops(self) -> int:
+        """How often money in it was passed on, by the longest chain."""
+        return 1 + max((source.hops for source in self.sources), default=-1)
+
+    @property
+    def covered(self) -> int:
+        """What it may come to with all payments before it, beside the pass's own amount."""
+        return sum(source.amount for source in self.sources)
 
 
 class Verdict(NamedTuple):
@@ -137,10 +156,28 @@ def broken_rule(terms: Terms, payment: Payment, now: int) -> Reason | None:
         (terms.payee_lock not in (None, request.pseudonym), Reason.OTHER_PAYEE),
         (signed.amount > terms.most_per_payment, Reason.OVER_PAYMENT),
         (place >= terms.payments, Reason.OVER_COUNT),
-        (signed.cumulative > terms.amount, Reason.OVER_PASS),
-        (payment.sources > 0 and terms.hops == 0, Reason.SPENT_ON),
+        (signed.cumulative > terms.amount + payment.covered, Reason.OVER_PASS),
+        (not _may_pass_on(terms, payment), Reason.SPENT_ON),
     )
     return next((reason for is_broken, reason in broken if is_broken), None)
+
+
+def _may_pass_on(terms: Terms, payment: Payment) -> bool:
+    # A pass without money has no escrow that could take in what it receives.
+    allowed = payment.hops <= terms.hops and (terms.amount > 0 or not payment.sources)
+    return allowed and all(source.holds for source in payment.sources)
+
+
+# What a payee did or heard of only after it was accepted: nobody sees it in the chain.
+_UNSEEN: Final = frozenset(
+    {Reason.TOO_LATE, Reason.REQUEST_USED, Reason.REQUEST_VOIDED, Reason.PAYEE_CLOSED}
+)
+
+
+def is_seen(reason: Reason, *, receipted: bool) -> bool:
+    """Whether whoever is shown a chain sees that a payment in it was rejected for `reason`. They
+    see the INVITE's time and not the RECEIPT's, which its payee may have signed to spoil it."""
+    return reason not in _UNSEEN and not (reason is Reason.EXPIRED and receipted)
 
 
 def _made_after(expiry: int, request: Request) -> bool:
@@ -179,18 +216,27 @@ def denies_close(one: Closing, other: Closing) -> bool:
 
 @dataclass
 class Standing:
-    """One pass while claims of it are decided: `settled` of its escrow is taken already, `known` is
-    all that its key is known to have signed."""
+    """One pass while claims of it are decided: its escrow has taken in `received`, and `settled` is
+    taken already; `known` is all that its key is known to have signed."""
 
     terms: Terms
     settled: int = 0
+    received: int = 0
     closing: Closing | None = None
     known: dict[bytes, Signed] = field(default_factory=dict)
 
     @property
     def escrow(self) -> int:
         """What is left of the escrow."""
-        return self.terms.amount - self.settled
+        return self.terms.amount + self.received - self.settled
+
+    def takes_in(self, currency: int, now: int) -> bool:
+        """Whether what is paid to this pass may still be spent from it: then it is where the money
+        goes, and not the wallet."""
+        terms, closing = self.terms, self.closing
+        ended = closing is not None and closing.cumulative <= terms.amount
+        may = terms.amount > 0 and terms.hops > 0 and terms.currency == currency
+        return may and not ended and now <= terms.claim_until
 
     def conflict_of(self, signed: Signed) -> tuple[Contradiction, bytes] | None:
         """How a payment contradicts what is known, and the hash of the first that it does."""

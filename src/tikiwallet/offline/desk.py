@@ -3,7 +3,7 @@ judged in the order brought, and what changes comes out. No I/O.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from tikiwallet.offline.deciding import (
     denies,
     denies_close,
 )
+from tikiwallet.offline.passing import BEYOND, Named
 from tikiwallet.offline.wire.messages import Void
 
 RequestKey: TypeAlias = tuple[bytes, bytes]  # the payee's pass and the request's id
@@ -35,7 +36,7 @@ PAID: Final = frozenset({State.POSTING, State.OPEN, State.CREDITED, State.PARTIA
 class Claim:
     """A claim as far as deciding needs it. `reading` is there for those brought just now, `stored`
     says that its row is; `owed` is what was paid or is being paid; `receipt` is there when the
-    payee signed for it."""
+    payee signed for it; `into_escrow` when its payee's pass takes it in; `hops` by its sources."""
 
     hash: bytes
     payer_pass: bytes
@@ -47,12 +48,25 @@ class Claim:
     receipt: bytes | None = None
     reading: PaymentRead | None = None
     stored: bool = False
+    into_escrow: int | None = None
+    hops: int = 0
 
 
-class PayOf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PayOf:
     """Stands for the bytes of a PAY that is known by its hash."""
 
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InviteOf:
+    """Stands for the bytes of the INVITE of a PAY that is known by its hash."""
+
+    hash: bytes
+
+
+Part: TypeAlias = bytes | PayOf | InviteOf
 
 
 class Found(NamedTuple):
@@ -63,7 +77,7 @@ class Found(NamedTuple):
     owner: KnownPass
     first: bytes
     second: bytes
-    messages: tuple[bytes | PayOf, ...]
+    messages: tuple[Part, ...]
 
 
 class Owed(NamedTuple):
@@ -92,8 +106,9 @@ class Book:
 class Desk:
     """`person` brings all of it, at `now` (microseconds). `books` hold the locked passes, `claims`
     by hash what was known of them and of the requests in question, `voids` what was called off,
-    with the VOID; `used` which requests have been paid. `receipts` come to be known of claims that
-    are stored."""
+    with the VOID; `used` which requests have been paid. `claimed` are payments that their payee's
+    pass names as a source, `named` all that are named by those brought; `naming` tells the known
+    payments that name one. `receipts` come to be known of claims that are stored."""
 
     person: int
     now: int
@@ -101,6 +116,9 @@ class Desk:
     claims: dict[bytes, Claim]
     voids: dict[RequestKey, bytes]
     used: set[RequestKey]
+    claimed: Collection[tuple[bytes, bytes]] = ()
+    named: Mapping[bytes, Named] = field(default_factory=dict)
+    naming: Mapping[tuple[bytes, bytes], Sequence[bytes]] = field(default_factory=dict)
     changed: dict[bytes, Claim] = field(default_factory=dict)
     receipts: dict[bytes, bytes] = field(default_factory=dict)
     called_off: list[VoidRead] = field(default_factory=list)
@@ -112,12 +130,15 @@ class Desk:
         """Judge a PAY, unless what is known of it decides already."""
         payer, payee = (self.books[id] for id in reading.passes)
         request = (payee.known.id, reading.invite.request_id)
-        claimed = reading.receipt is not None or payee.known.person == self.person
+        claimed = self._is_claimed(payee.known, reading)
         before = self.claims.get(reading.hash)
         if before is not None and (before.state is not State.RECORDED or not claimed):
             self._receipt(before, reading)
             return
-        payment = reading.payment()
+        named = [self.named[hash] for hash in reading.sources]
+        payment = reading.payment(
+            tuple(one.source_of(payer.known.id, payer.known.terms) for one in named)
+        )
         seconds = self.now // SECOND
         if before is None and self._is_crowded(payer, payee, payment, claimed=claimed):
             self.crowded.add(reading.hash)
@@ -142,6 +163,8 @@ class Desk:
             verdict.escrow,
             reading=reading,
             stored=before is not None and before.stored,
+            into_escrow=_into_escrow(payer, payee, seconds) if verdict.state in PAID else None,
+            hops=min(payment.hops, BEYOND),
         )
         self.claims[claim.hash] = self.changed[claim.hash] = claim
         if verdict.state in PAID:
@@ -151,6 +174,20 @@ class Desk:
             first = payer.close if kind is Contradiction.CLOSE else None
             self._found(kind, payer, other, reading.hash, (first or PayOf(other), reading.pay.raw))
         self._receipt(claim, reading)
+        self._passed_on(payer, named, reading)
+
+    def _is_claimed(self, payee: KnownPass, reading: PaymentRead) -> bool:
+        """Whether its payee asks for the money: by RECEIPT, by passing it on, or in person."""
+        by_name = (payee.id, reading.hash) in self.claimed
+        return by_name or reading.receipt is not None or payee.person == self.person
+
+    def _passed_on(self, payer: Book, named: Sequence[Named], reading: PaymentRead) -> None:
+        """Who called a request off and passes on what was paid for it contradicts themselves."""
+        for one in named:
+            if one.void is not None and one.payee_pass == payer.known.id:
+                proof = (one.void, InviteOf(one.hash), PayOf(one.hash), reading.pay.raw)
+                void = Void.parse(one.void)
+                self._found(Contradiction.VOID, payer, void.hash, reading.hash, proof)
 
     def _is_crowded(self, payer: Book, payee: Book, payment: Payment, *, claimed: bool) -> bool:
         """Whether this would be one too many of its pass."""
@@ -188,10 +225,18 @@ class Desk:
                 self.changed[claim.hash] = claim
             elif claim.state in PAID:
                 self.owed.append(Owed(claim.hash, claim.payer_pass, payee.known.id, claim.owed))
-                if claim.receipt is not None:
-                    pay, receipt = PayOf(claim.hash), claim.receipt
-                    proof = (reading.void.raw, reading.invite.raw, pay, receipt)
-                    self._found(Contradiction.VOID, payee, reading.hash, claim.hash, proof)
+                self._taken(payee, reading, claim)
+
+    def _taken(self, payee: Book, reading: VoidRead, claim: Claim) -> None:
+        """Whose request was called off although they gave a receipt, or passed the money on."""
+        taken: list[tuple[bytes, Part]] = [
+            (hash, PayOf(hash)) for hash in self.naming.get((payee.known.id, claim.hash), ())
+        ]
+        if claim.receipt is not None:
+            taken.append((claim.hash, claim.receipt))
+        for hash, part in taken:
+            proof = (reading.void.raw, reading.invite.raw, PayOf(claim.hash), part)
+            self._found(Contradiction.VOID, payee, reading.hash, hash, proof)
 
     def close(self, reading: CloseRead) -> None:
         """End a pass; a payment that it denies is a contradiction."""
@@ -200,7 +245,7 @@ class Desk:
         raw = reading.close.raw
         if (earlier := book.standing.closing) is not None:
             if denies_close(earlier, closing):
-                proof: tuple[bytes | PayOf, ...] = (book.close or b"", raw)
+                proof: tuple[Part, ...] = (book.close or b"", raw)
                 self._found(Contradiction.CLOSE, book, earlier.hash, closing.hash, proof)
             return
         for signed in book.standing.known.values():
@@ -217,9 +262,16 @@ class Desk:
         owner: Book,
         first: bytes,
         second: bytes,
-        messages: tuple[bytes | PayOf, ...],
+        messages: tuple[Part, ...],
     ) -> None:
         self.conflicts.append(Found(kind, owner.known, first, second, messages))
+
+
+def _into_escrow(payer: Book, payee: Book, now: int) -> int | None:
+    """The escrow that takes the money in; None: the payee's wallet does."""
+    if payee is payer or not payee.standing.takes_in(payer.known.terms.currency, now):
+        return None
+    return payee.known.escrow
 
 
 def signed_of(row: Any) -> Signed:

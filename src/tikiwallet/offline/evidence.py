@@ -38,7 +38,7 @@ SENTENCES: Final[Mapping[Contradiction, str]] = {
     Contradiction.SUM: "signed twice: the sums in two payments do not fit into one chain",
     Contradiction.CHAIN: "signed twice: a payment names another one as the one before it",
     Contradiction.CLOSE: "signed twice: a CLOSE is contradicted by what else the key signed",
-    Contradiction.VOID: "signed twice: a request was called off, and a receipt given for it",
+    Contradiction.VOID: "signed twice: a request was called off, and its payment taken",
 }
 
 
@@ -107,10 +107,10 @@ def _verify(told: Any, root: bytes | None) -> Proven:
         raise DoesNotProve("the list of issuer keys is not signed by this root")
     if not trust.has_issued(pass_):
         raise DoesNotProve("the pass is not signed by one of these issuer keys")
-    for message in messages:
-        # An INVITE and a PAY beside a RECEIPT are only looked at by their hashes.
-        signer = not (kind is Contradiction.VOID and isinstance(message, Invite | Pay))
-        if signer and not message.is_signed_by(pass_.key):
+    # An INVITE and a PAY that were called off are only looked at by their hashes.
+    signed = messages[:1] + messages[3:] if kind is Contradiction.VOID else messages
+    for message in signed:
+        if not message.is_signed_by(pass_.key):
             raise DoesNotProve(f"the key in the pass did not sign the {message.KIND.name}")
     if not _contradict(kind, pass_, messages):
         raise DoesNotProve("the messages do not contradict each other in the way that it says")
@@ -119,12 +119,17 @@ def _verify(told: Any, root: bytes | None) -> Proven:
 
 def _contradict(kind: Contradiction, pass_: Pass, messages: tuple[AnyMessage, ...]) -> bool:
     match kind, messages:
-        case Contradiction.VOID, (Void() as void, Invite() as invite, Pay() as pay, Receipt() as r):
+        case Contradiction.VOID, (
+            Void() as void,
+            Invite() as invite,
+            Pay() as pay,
+            (Receipt() | Pay()) as taken,
+        ):
             return (
                 void.payee_pass == pass_.id == invite.payee.id
                 and void.request_id == invite.request_id
                 and pay.request_hash == invite.hash
-                and r.pay_hash == pay.hash
+                and _takes(taken, pay, pass_)
             )
         case Contradiction.CLOSE, (Close() as one, Close() as other):
             same = one.pass_id == other.pass_id == pass_.id
@@ -142,6 +147,13 @@ def _contradict(kind: Contradiction, pass_: Pass, messages: tuple[AnyMessage, ..
             return same and contradiction(_signed(first), _signed(second)) is kind
         case _:
             return False
+
+
+def _takes(taken: Receipt | Pay, pay: Pay, pass_: Pass) -> bool:
+    """Whether the pass's RECEIPT or PAY is over, or passes on, what `pay` paid."""
+    if isinstance(taken, Receipt):
+        return taken.pay_hash == pay.hash
+    return taken.payer.hash == pass_.hash and pay.hash in (taken.sources or ())
 
 
 def _signed(pay: Pay) -> Signed:

@@ -7,36 +7,36 @@ guarantee fund; what these leave open is a debt.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from tikiwallet import ids, logs
-from tikiwallet.clock import SECOND, from_us, now_us, to_us
+from tikiwallet.clock import SECOND, from_us, now_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Kind, Outcome, Result, Transaction
-from tikiwallet.ledger.transactions import Posting as Leg
-from tikiwallet.offline.deciding import Means, State, next_step
+from tikiwallet.ledger.transactions import Outcome, Result
+from tikiwallet.offline import taking_in
+from tikiwallet.offline.deciding import Means, State, Step, next_step
 from tikiwallet.offline.fund import Fund
+from tikiwallet.offline.intents import COLUMNS, Intent, intent_of, paid
+from tikiwallet.offline.taking_in import Left
 from tikiwallet.wallets.chart import Purpose, house_account
 
 TAKEN_UP_US: Final = 15 * SECOND  # after which a crash is taken for one
 _PAYEE_SHUT_US: Final = 3_600 * SECOND  # until a wallet that takes no money is tried again
+_AWAITED_SECONDS: Final = 4  # until an escrow that more is posted to is looked into again
 _NOTHING: Final = "UPDATE 0"  # somebody else has written it down
 _ROUNDS: Final = 4  # escrow, wallet, fund, end
-_COLUMNS: Final = """
-    claim.pay_hash, claim.state, attempt, payer_pass, payer, payee, claim.amount, claim.currency,
-    paid_escrow, paid_wallet, paid_fund, taking_escrow, taking_wallet, taking_fund, contested_at,
-    payee_account, payer.escrow AS escrow_account, payer.wallet AS payer_wallet
-"""
 _TAKE: Final = f"""
     UPDATE offline.claim SET next_check_at = $2 FROM offline.pass AS payer
     WHERE payer.id = claim.payer_pass AND pay_hash = ANY($1::bytea[])
         AND claim.next_check_at IS NOT NULL
-    RETURNING {_COLUMNS}
+    RETURNING {COLUMNS}
 """  # noqa: S608
 _OPEN: Final = f"""
-    SELECT {_COLUMNS} FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
+    SELECT {COLUMNS} FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
     WHERE pay_hash = ANY($1::bytea[]) AND claim.state = ANY($2::text[])
 """  # noqa: S608
 _DUE: Final = """
@@ -66,6 +66,7 @@ _POSTED: Final = """
         AS done (pay_hash, attempt, rest, at)
     WHERE claim.pay_hash = done.pay_hash AND claim.attempt = done.attempt AND state = 'posting'
 """
+_POSTED_RETURNING: Final = f"{_POSTED} RETURNING claim.pay_hash"
 _REFUSED: Final = """
     UPDATE offline.claim SET taking_wallet = 0, taking_fund = 0, attempt = attempt + 1,
         state = CASE WHEN taking_escrow > 0 THEN 'posting' ELSE 'open' END,
@@ -83,8 +84,8 @@ _PAYEE_GONE: Final = """
     WHERE pay_hash = $1 AND attempt = $2 AND state = 'posting'
 """
 _TAKING: Final = """
-    UPDATE offline.claim SET taking_wallet = $2, taking_fund = $3, state = 'posting',
-        next_check_at = $4
+    UPDATE offline.claim SET taking_escrow = $2, taking_wallet = $3, taking_fund = $4,
+        state = 'posting', next_check_at = $5
     WHERE pay_hash = $1
 """
 _OWE: Final = """
@@ -105,50 +106,13 @@ _NOT_OWED: Final = """
 _log = logs.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A claim with what is being taken for it, and the ledger accounts of all sides."""
+@dataclass(slots=True)
+class _Held:
+    """What wallets, the fund by currency and escrows by pass hold for open claims."""
 
-    pay_hash: bytes
-    attempt: int
-    payer_pass: bytes
-    payer: int
-    payee: int
-    amount: int
-    paid: int
-    paid_fund: int
-    currency: int
-    escrow: int
-    wallet: int
-    fund: int
-    escrow_account: int | None
-    payer_wallet: int
-    payee_account: int
-    contested_at: int
-
-    @property
-    def id(self) -> bytes:
-        """Of the ledger's transaction."""
-        return ids.derived_id("settle", self.pay_hash, self.attempt)
-
-    @property
-    def rest(self) -> int:
-        """What is open once the present intent is paid."""
-        return self.amount - self.paid - self.escrow - self.wallet - self.fund
-
-    def command(self) -> Transaction:
-        """What the ledger is asked for: always the same for one attempt."""
-        shares = (
-            (self.escrow_account or 0, self.escrow),
-            (self.payer_wallet, self.wallet),
-            (house_account(Purpose.GUARANTEE, self.currency), self.fund),
-        )
-        legs = tuple(
-            Leg(account, self.payee_account, amount, self.currency)
-            for account, amount in shares
-            if amount
-        )
-        return Transaction(self.id, self.payee, kind=Kind.SETTLEMENT, postings=legs)
+    wallets: dict[int, int]
+    fund: dict[int, int]
+    escrows: dict[bytes, Left] = field(default_factory=dict)
 
 
 class Posting:
@@ -177,8 +141,14 @@ class Posting:
         return len(due) == limit
 
     async def _go_on(self, rows: Sequence[Any]) -> None:
-        decided = [_intent(row) for row in rows if row["state"] == State.POSTING]
-        rest = [_intent(row) for row in rows if row["state"] == State.OPEN]
+        """Those first that others may pass on, which then find the money in escrow."""
+        by_hops = sorted(rows, key=itemgetter("hops"))
+        for _, wave in groupby(by_hops, itemgetter("hops")):
+            await self._carry_on(list(wave))
+
+    async def _carry_on(self, rows: Sequence[Any]) -> None:
+        decided = [intent_of(row) for row in rows if row["state"] == State.POSTING]
+        rest = [intent_of(row) for row in rows if row["state"] == State.OPEN]
         for _ in range(_ROUNDS):
             if decided:
                 rest += await self._post(decided)
@@ -200,12 +170,14 @@ class Posting:
                     await self._refused(intent, outcome)
         if posted:
             await self._record(posted)
-        return [_paid(intent) for intent, _ in posted if intent.rest]
+        return [paid(intent) for intent, _ in posted if intent.rest]
 
     async def _record(self, posted: Sequence[tuple[Intent, int]]) -> None:
-        """What was taken is paid; what the fund has paid, the payer owes it."""
+        """What was taken is paid, and in the escrow of a pass that takes it in; what the fund has
+        paid, the payer owes it."""
         now = self._now()
         insured = [intent for intent, _ in posted if intent.fund]
+        taken_in = [intent for intent, _ in posted if intent.into_escrow]
         done = (
             [intent.pay_hash for intent, _ in posted],
             [intent.attempt for intent, _ in posted],
@@ -213,11 +185,13 @@ class Posting:
             from_us(now),
             [from_us(at) for _, at in posted],
         )
-        if not insured:
+        if not insured and not taken_in:
             await self._database.execute(_POSTED, *done)
             return
         async with self._database.transaction() as connection:
-            await connection.execute(_POSTED, *done)
+            await taking_in.lock(connection, (intent.payee_pass for intent in taken_in))
+            rows = await connection.fetch(_POSTED_RETURNING, *done)
+            await taking_in.count(connection, taken_in, {row["pay_hash"] for row in rows})
             for intent in insured:
                 fund = house_account(Purpose.GUARANTEE, intent.currency)
                 owed = intent.paid_fund + intent.fund
@@ -235,9 +209,7 @@ class Posting:
             transaction=intent.id.hex(),
         )
         again = now if short else now + _PAYEE_SHUT_US
-        gone = outcome.result == Result.ACCOUNT_CLOSED and await self._is_closed(
-            intent.payee_account
-        )
+        gone = outcome.result == Result.ACCOUNT_CLOSED and await self._is_closed(intent.credited)
         async with self._database.transaction() as connection:
             if gone:
                 written = await connection.execute(_PAYEE_GONE, intent.pay_hash, intent.attempt)
@@ -258,13 +230,14 @@ class Posting:
         """Decide the next shares of open claims; those of which something is taken now."""
         wallets = list({intent.payer_wallet for intent in intents})
         states = dict(zip(wallets, await self._ledger.states(wallets), strict=True))
-        available = {
-            wallet: 0 if state is None else state.takeable for wallet, state in states.items()
-        }
-        holds = await self._fund.balances({intent.currency for intent in intents})
-        now = self._now()
+        held = _Held(
+            {wallet: 0 if state is None else state.takeable for wallet, state in states.items()},
+            await self._fund.balances({intent.currency for intent in intents}),
+        )
         taken: list[Intent | None] = []
         async with self._database.transaction() as connection:
+            held.escrows = await taking_in.left(connection, intents, self._now)
+            now = self._now()
             hashes = [intent.pay_hash for intent in intents]
             open_ = {tuple(row) for row in await connection.fetch(_LOCK, hashes)}
             voided = {row["pay_hash"] for row in await connection.fetch(_VOIDED, hashes)}
@@ -275,40 +248,56 @@ class Posting:
                 if intent.pay_hash in voided:  # by its payee: nothing more is paid, or owed
                     await _end(connection, intent)
                 else:
-                    taken.append(await self._decide(connection, intent, available, holds, now))
+                    taken.append(await self._decide(connection, intent, held, now))
         return [intent for intent in taken if intent is not None]
 
     async def _decide(
-        self,
-        connection: AnyConnection,
-        intent: Intent,
-        available: dict[int, int],
-        holds: dict[int, int],
-        now: int,
+        self, connection: AnyConnection, intent: Intent, held: _Held, now: int
     ) -> Intent | None:
         if intent.payer == intent.payee:  # nobody else makes good what they took from themselves
             await _end(connection, intent)
             return None
-        contested_at = intent.contested_at or now
-        room = await self._fund.room(connection, intent, holds[intent.currency], now)
-        means = Means(available[intent.payer_wallet], room, ids.made_at(intent.payee) // SECOND)
-        step = next_step(intent.rest, contested_at // SECOND, means, now // SECOND)
-        if not step.wallet + step.fund:
+        left = held.escrows.get(intent.payer_pass) or Left()
+        escrow = min(intent.rest, left.amount)
+        step = Step(0, 0, None)
+        if escrow < intent.rest and left.awaits:
+            step = Step(0, 0, now // SECOND + _AWAITED_SECONDS)
+        elif escrow < intent.rest:
+            step = await self._contested(connection, intent, intent.rest - escrow, held, now)
+        if not escrow + step.wallet + step.fund:
             if step.wait_until is not None:
                 await _keep_open(connection, intent, step.wait_until)
                 return None
             await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
             await _end(connection, intent)
             return None
-        available[intent.payer_wallet] -= step.wallet
-        if step.fund:
-            holds[intent.currency] -= step.fund
-            await self._fund.use(connection, intent, step.fund, now)
-        taken = replace(intent, wallet=step.wallet, fund=step.fund)
-        await connection.execute(
-            _TAKING, intent.pay_hash, step.wallet, step.fund, from_us(now + TAKEN_UP_US)
-        )
+        taken = replace(intent, escrow=escrow, wallet=step.wallet, fund=step.fund)
+        await self._set_aside(connection, taken, held, now)
         return taken
+
+    async def _contested(
+        self, connection: AnyConnection, intent: Intent, rest: int, held: _Held, now: int
+    ) -> Step:
+        """What the payer's wallet and the fund give for what the escrow does not hold."""
+        contested_at = intent.contested_at or now
+        room = await self._fund.room(connection, intent, held.fund[intent.currency], now)
+        since = ids.made_at(intent.payee) // SECOND
+        means = Means(held.wallets[intent.payer_wallet], room, since)
+        return next_step(rest, contested_at // SECOND, means, now // SECOND)
+
+    async def _set_aside(
+        self, connection: AnyConnection, taken: Intent, held: _Held, now: int
+    ) -> None:
+        held.wallets[taken.payer_wallet] -= taken.wallet
+        if taken.escrow:
+            left = held.escrows[taken.payer_pass]
+            await taking_in.take(connection, taken, left, taken.escrow)
+        if taken.fund:
+            held.fund[taken.currency] -= taken.fund
+            await self._fund.use(connection, taken, taken.fund, now)
+        shares = (taken.escrow, taken.wallet, taken.fund)
+        until = from_us(now + TAKEN_UP_US)
+        await connection.execute(_TAKING, taken.pay_hash, *shares, until)
 
 
 async def _keep_open(connection: AnyConnection, intent: Intent, until: int) -> None:
@@ -323,19 +312,6 @@ async def _end(connection: AnyConnection, intent: Intent) -> None:
     await connection.execute(
         "UPDATE offline.claim SET state = 'partial', next_check_at = NULL WHERE pay_hash = $1",
         intent.pay_hash,
-    )
-
-
-def _paid(intent: Intent) -> Intent:
-    """The intent after it was posted: everything taken is paid."""
-    return replace(
-        intent,
-        attempt=intent.attempt + 1,
-        paid=intent.amount - intent.rest,
-        paid_fund=intent.paid_fund + intent.fund,
-        escrow=0,
-        wallet=0,
-        fund=0,
     )
 
 
@@ -357,26 +333,4 @@ async def _owe(
         intent.currency,
         amount,
         from_us(now),
-    )
-
-
-def _intent(row: Any) -> Intent:
-    contested_at = row["contested_at"]
-    return Intent(
-        pay_hash=row["pay_hash"],
-        attempt=row["attempt"],
-        payer_pass=row["payer_pass"].bytes,
-        payer=row["payer"],
-        payee=row["payee"],
-        amount=row["amount"],
-        paid=row["paid_escrow"] + row["paid_wallet"] + row["paid_fund"],
-        paid_fund=row["paid_fund"],
-        currency=row["currency"],
-        escrow=row["taking_escrow"],
-        wallet=row["taking_wallet"],
-        fund=row["taking_fund"],
-        escrow_account=row["escrow_account"],
-        payer_wallet=row["payer_wallet"],
-        payee_account=row["payee_account"],
-        contested_at=0 if contested_at is None else to_us(contested_at),
     )

@@ -78,7 +78,8 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class PassRecord:
     """A pass as the server keeps it. `message` and `hash` are there once it is signed; `settled`
-    minor units have left its escrow to payees; the `close_…` are from a CLOSE of its device."""
+    minor units have left its escrow to payees, which has taken in `received` beside the amount; the
+    `close_…` are from a CLOSE of its device."""
 
     id: bytes
     device: int
@@ -105,6 +106,7 @@ class PassRecord:
     close_cumulative: int | None
     close_message: bytes | None
     settled: int
+    received: int
     digest: bytes
     created_at: datetime
     next_check_at: datetime | None

@@ -29,14 +29,14 @@ _PASSES: Final = """
 """
 # At risk is what may still be claimed; forked passes may be claimed beyond what they hold.
 _EXPOSURE: Final = """
-    SELECT currency, state, count(*) AS passes, sum(amount - settled)::bigint AS outstanding,
-        sum(amount - settled) FILTER (WHERE forked)::bigint AS forked,
-        sum(amount - settled) FILTER (WHERE age < interval '1 day')::bigint AS day,
-        sum(amount - settled) FILTER (WHERE age >= interval '1 day' AND age < interval '4 days')
+    SELECT currency, state, count(*) AS passes, sum(holds)::bigint AS outstanding,
+        sum(holds) FILTER (WHERE forked)::bigint AS forked,
+        sum(holds) FILTER (WHERE age < interval '1 day')::bigint AS day,
+        sum(holds) FILTER (WHERE age >= interval '1 day' AND age < interval '4 days')
             ::bigint AS four_days,
-        sum(amount - settled) FILTER (WHERE age >= interval '4 days')::bigint AS older
+        sum(holds) FILTER (WHERE age >= interval '4 days')::bigint AS older
     FROM (
-        SELECT pass.*, $1 - created_at AS age,
+        SELECT pass.*, amount + received - settled AS holds, $1 - created_at AS age,
             EXISTS (SELECT FROM offline.conflict WHERE pass = pass.id) AS forked
         FROM offline.pass WHERE escrow IS NOT NULL AND state IN ('open', 'closed', 'expired')
     ) AS pass
@@ -118,6 +118,7 @@ class Reports:
                 "state": row["state"],
                 "currency": _code(row),
                 "amount": row["amount"],
+                "received": row["received"],
                 "settled": row["settled"],
                 "created_at": clock.write(row["created_at"]),
                 "expires_at": clock.write(row["expires_at"]),

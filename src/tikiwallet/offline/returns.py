@@ -1,6 +1,6 @@
 """At a pass's `claim_until` what is left in escrow goes back to the wallet, payments that nobody
 claimed lapse, and the escrow account is closed. What is promised to payees and not yet posted
-waits there until it is.
+waits there until it is, and the account stays open for what is still to come in.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,13 @@ _LAPSE: Final = """
 _PROMISED: Final = """
     SELECT coalesce(sum(taking_escrow), 0)::bigint FROM offline.claim
     WHERE payer_pass = $1 AND state = 'posting'
+"""
+# Payments that come into this escrow and have not come in whole.
+_AWAITED: Final = """
+    SELECT EXISTS (
+        SELECT FROM offline.claim
+        WHERE payee_pass = $1 AND into_escrow IS NOT NULL AND state IN ('posting', 'open')
+    )
 """
 _RETURNED: Final = """
     UPDATE offline.pass SET state = 'returned', next_check_at = NULL
@@ -82,9 +89,10 @@ class Returns:
                 return
             await connection.execute(_LAPSE, id)
             promised = await connection.fetchval(_PROMISED, id)
+            awaited = await connection.fetchval(_AWAITED, id)
         if row["escrow"] is not None:
             await self._give_back(row, promised)
-        if promised:
+        if promised or awaited:
             return  # taken up again soon
         if row["escrow"] is not None:
             await self._close(row)
@@ -94,12 +102,12 @@ class Returns:
         """Move what is left back, but for what is promised. Raises what the ledger refuses."""
         [state] = await self._ledger.states([row["escrow"]])
         left = 0 if state is None else state.posted - promised
-        if left > 0:
+        if state is not None and left > 0:
             posting = Posting(row["escrow"], row["wallet"], left, row["currency"])
-            # A wallet that was shut today may take it tomorrow, under another id; what the escrow
-            # has given already it cannot give again.
+            # A wallet that was shut today may take it tomorrow, under another id, and what came in
+            # after a return is returned too; what the escrow has given it cannot give again.
             day = self._now() // (86_400 * SECOND)
-            id = ids.derived_id("return", row["id"].bytes, day)
+            id = ids.derived_id("return", row["id"].bytes, day, state.seq)
             outcome = await self._ledger.post(
                 Transaction(id, row["person"], kind=Kind.ESCROW, postings=(posting,))
             )

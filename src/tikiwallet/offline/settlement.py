@@ -3,17 +3,18 @@
 Whoever comes online first brings what was signed. One database transaction locks the passes in the
 order of their ids, decides and commits the intents; the ledger posts them under ids that follow
 from the payments; the outcomes are recorded. All of it may be repeated and come in any order.
+Payments that pass received money on come after those that they name, each time all of that.
 """
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
-from tikiwallet.clock import SECOND, from_us, now_us
-from tikiwallet.database.pool import AnyConnection, Database
+from tikiwallet.clock import now_us
+from tikiwallet.database.pool import Database
 from tikiwallet.errors import Unavailable
 from tikiwallet.identity.sealing import Sealing
 from tikiwallet.money import BY_NUMBER, Money
@@ -29,87 +30,24 @@ from tikiwallet.offline.claims import (
     VoidRead,
 )
 from tikiwallet.offline.conflicts import Conflicts, owe_back
-from tikiwallet.offline.deciding import Closing, Standing, State
-from tikiwallet.offline.desk import PAID, Book, Claim, Desk, RequestKey, signed_of
-from tikiwallet.offline.posting import TAKEN_UP_US, Posting
-from tikiwallet.offline.sealed import CLAIM_INVITE, CLAIM_PAY, VOID_INVITE
+from tikiwallet.offline.decided import write_claims, write_passes, write_receipts, write_voids
+from tikiwallet.offline.deciding import State
+from tikiwallet.offline.desk import Desk
+from tikiwallet.offline.opening import open_desk
+from tikiwallet.offline.passing import Chains, sort_out
+from tikiwallet.offline.posting import Posting
 from tikiwallet.offline.telling import Answer, Told, Why, state_told, why_told
-from tikiwallet.offline.wire.messages import Close
 from tikiwallet.wallets.wallets import Wallets
 
 ITEMS_MAX: Final = 100
 _TRIES: Final = 3
-_LOCK: Final = """
-    SELECT id, settled, close_message FROM offline.pass
-    WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
-"""
-_SIGNED: Final = """
-    SELECT payer_pass, pay_hash, previous, sequence, amount, cumulative,
-        CASE WHEN claimed_at IS NOT NULL THEN payee END AS claimant
-    FROM offline.claim WHERE payer_pass = ANY($1::uuid[])
-"""
-_COLUMNS: Final = """
-    claim.pay_hash, payer_pass, payee_pass, claim.request_id, amount, state, receipt, paid_escrow
-        + paid_wallet + paid_fund + taking_escrow + taking_wallet + taking_fund AS owed
-"""
-_BROUGHT: Final = f"""
-    SELECT {_COLUMNS} FROM offline.claim WHERE pay_hash = ANY($1::bytea[])
-"""  # noqa: S608
-# Locked, so that what `Posting` takes for them meanwhile is counted as owed, or is not taken.
-_OF_REQUESTS: Final = f"""
-    SELECT {_COLUMNS}
-    FROM unnest($1::uuid[], $2::bytea[]) AS asked (pass, request_id)
-    JOIN offline.claim ON payee_pass = asked.pass AND claim.request_id = asked.request_id
-    WHERE state IN ('posting', 'open', 'credited', 'partial', 'recorded')
-    ORDER BY pay_hash FOR NO KEY UPDATE OF claim
-"""  # noqa: S608
-# What is known of the requests themselves: paid, called off; nothing of the others.
-_REQUESTS: Final = """
-    SELECT asked.pass, asked.request_id, used.payee_pass IS NOT NULL AS used, void.message AS void
-    FROM unnest($1::uuid[], $2::bytea[]) AS asked (pass, request_id)
-    LEFT JOIN offline.claim AS used
-        ON used.payee_pass = asked.pass AND used.request_id = asked.request_id
-        AND used.state IN ('posting', 'open', 'credited', 'partial')
-    LEFT JOIN offline.void
-        ON void.payee_pass = asked.pass AND void.request_id = asked.request_id
-    WHERE used.payee_pass IS NOT NULL OR void.payee_pass IS NOT NULL
-"""
-_CLAIMED: Final = """
-    UPDATE offline.claim SET state = $2, reason = $3, taking_escrow = $4, receipt = $5,
-        claimed_at = $6, contested_at = $7, next_check_at = $8
-    WHERE pay_hash = $1 AND state = 'recorded'
-"""
-_RECEIPT: Final = "UPDATE offline.claim SET receipt = $2 WHERE pay_hash = $1"
-_MEMBERS: Final = (
-    "pay_hash", "payer_pass", "payee_pass", "payer", "payee", "payee_account", "sequence",
-    "previous", "amount", "cumulative", "currency", "request_id", "request_hash",
-    "invite_sealed", "pay_sealed",
-    "sent_at", "arrived_at",
-    # and what changes once the payee claims what the payer brought
-    "state", "reason", "taking_escrow", "receipt", "claimed_at", "contested_at", "next_check_at",
-)  # fmt: skip
-_CHANGING: Final = _MEMBERS.index("state")
-_CALL_OFF: Final = """
-    UPDATE offline.claim SET state = 'voided', reason = 'request_voided'
-    WHERE pay_hash = ANY($1::bytea[]) AND state = 'recorded'
-"""
-_VOID: Final = """
-    INSERT INTO offline.void (hash, payee_pass, request_id, message, invite_sealed, arrived_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
-"""
-_PASSES: Final = """
-    UPDATE offline.pass SET settled = changed.settled
-    FROM unnest($1::uuid[], $2::bigint[]) AS changed (id, settled)
-    WHERE pass.id = changed.id AND next_check_at IS NOT NULL
-"""
-_CLOSE: Final = """
-    UPDATE offline.pass SET close_seq = $2, close_cumulative = $3, close_message = $4,
-        state = CASE state WHEN 'open' THEN 'closed' ELSE state END,
-        next_check_at = claim_until
-    WHERE id = $1 AND next_check_at IS NOT NULL
-"""
+# What waits for money that is about to come into its escrow is not contested yet.
 _ANSWERS: Final = """
-    SELECT pay_hash, state, reason, currency, amount, paid_escrow + paid_wallet + paid_fund AS paid,
+    SELECT pay_hash, CASE WHEN state = 'open' AND EXISTS (
+            SELECT FROM offline.claim AS coming WHERE coming.payee_pass = claim.payer_pass
+                AND coming.into_escrow IS NOT NULL AND coming.state = 'posting'
+        ) THEN 'posting' ELSE state END AS state, reason, currency, amount,
+        paid_escrow + paid_wallet + paid_fund AS paid,
         payer = $2 AND payee <> $2
             AND EXISTS (SELECT FROM offline.conflict WHERE pass = payer_pass) AS accused
     FROM offline.claim WHERE pay_hash = ANY($1::bytea[])
@@ -143,16 +81,25 @@ class Settlement:
         order given. Raises Unavailable; bringing it again is safe."""
         readings, passes = await self._checker.check(person, items)
         good = [reading for reading in readings if not isinstance(reading, Flaw)]
+        chains = await sort_out(self._database, good)
+        good = [reading for reading in good if not chains.lacks(reading)]
         accounts = await self._payee_accounts(good, passes)
-        desk = await self._decide(person, good, passes, accounts)
+        upload = _Upload(person, passes, accounts, chains)
+        desks = [await self._take_in(upload, wave) for wave in chains.waves(good)]
+        return await self._told(items, readings, upload, desks)
+
+    async def _take_in(self, upload: "_Upload", readings: Sequence[AnyRead]) -> Desk:
+        """Decide `readings` and have the ledger post what is decided, so that what comes after
+        finds the money where it was paid to."""
+        desk = await self._decide(upload, readings)
         # What somebody else has decided and not yet recorded is posted again, which moves nothing:
         # so a duplicate gets the answer of the first, and a crash is healed by bringing it again.
-        brought = {reading.hash for reading in good if isinstance(reading, PaymentRead)}
+        brought = {reading.hash for reading in readings if isinstance(reading, PaymentRead)}
         brought -= desk.crowded
         due = [one for one in brought if desk.claims[one].state in (State.POSTING, State.OPEN)]
         if due:
             await self._posting.carry_out(due)
-        return await self._told(person, items, readings, desk)
+        return desk
 
     async def _payee_accounts(
         self, readings: Iterable[AnyRead], passes: dict[bytes, KnownPass]
@@ -173,31 +120,19 @@ class Settlement:
             accounts[payee.id, currency] = account
         return accounts
 
-    async def _decide(
-        self,
-        person: int,
-        readings: Sequence[AnyRead],
-        passes: dict[bytes, KnownPass],
-        accounts: dict[tuple[bytes, int], int],
-    ) -> Desk:
+    async def _decide(self, upload: "_Upload", readings: Sequence[AnyRead]) -> Desk:
         """Judge everything under lock, and commit what was decided."""
         for _ in range(_TRIES):
             # Somebody who stops a device or issues to it may hold its row and want its passes.
             with contextlib.suppress(asyncpg.DeadlockDetectedError):
-                return await self._decide_once(person, readings, passes, accounts)
+                return await self._decide_once(upload, readings)
         raise Unavailable
 
-    async def _decide_once(
-        self,
-        person: int,
-        readings: Sequence[AnyRead],
-        passes: dict[bytes, KnownPass],
-        accounts: dict[tuple[bytes, int], int],
-    ) -> Desk:
-        if not readings:
-            return Desk(person, self._now(), {}, {}, {}, set())
+    async def _decide_once(self, upload: "_Upload", readings: Sequence[AnyRead]) -> Desk:
         async with self._database.transaction() as connection:
-            desk = await _open_desk(connection, person, self._now, readings, passes)
+            desk = await open_desk(
+                connection, upload.person, self._now, readings, upload.passes, upload.chains
+            )
             for reading in readings:
                 match reading:
                     case PaymentRead():
@@ -206,34 +141,52 @@ class Settlement:
                         desk.void(reading)
                     case CloseRead():
                         desk.close(reading)
-            await _write_claims(connection, desk, accounts, self._sealing)
-            await _write_voids(connection, desk, self._sealing)
-            if desk.receipts:
-                await connection.executemany(_RECEIPT, list(desk.receipts.items()))
-            await _write_passes(connection, desk)
+            await write_claims(connection, desk, upload.accounts, self._sealing)
+            await write_voids(connection, desk, self._sealing)
+            await write_receipts(connection, desk)
+            await write_passes(connection, desk)
             await owe_back(connection, desk.owed, desk.now)
             await self._conflicts.record(connection, desk.conflicts, desk.now)
         return desk
 
     async def _told(
         self,
-        person: int,
         items: Sequence[Brought],
         readings: Sequence[AnyRead | Flaw],
-        desk: Desk,
+        upload: "_Upload",
+        desks: Sequence[Desk],
     ) -> list[Answer]:
         hashes = [reading.hash for reading in readings if isinstance(reading, PaymentRead)]
-        rows = await self._database.fetch(_ANSWERS, hashes, person) if hashes else []
+        rows = await self._database.fetch(_ANSWERS, hashes, upload.person) if hashes else []
         claims = {row["pay_hash"]: row for row in rows}
-        accused = {hash for one in desk.conflicts for hash in (one.first, one.second)}
-        readings = [
-            Flaw.CROWDED if not isinstance(one, Flaw) and one.hash in desk.crowded else one
-            for one in readings
-        ]
+        conflicts = (one for desk in desks for one in desk.conflicts)
+        accused = {hash for one in conflicts for hash in (one.first, one.second)}
+        crowded = {hash for desk in desks for hash in desk.crowded}
+        told = (_refused(reading, upload.chains, crowded) for reading in readings)
         return [
             _answer(item.kind, reading, claims, accused)
-            for item, reading in zip(items, readings, strict=True)
+            for item, reading in zip(items, told, strict=True)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """What `person` brings: the passes in it, the wallets of its payees, and which payment rests on
+    which."""
+
+    person: int
+    passes: dict[bytes, KnownPass]
+    accounts: dict[tuple[bytes, int], int]
+    chains: Chains
+
+
+def _refused(reading: AnyRead | Flaw, chains: Chains, crowded: Collection[bytes]) -> AnyRead | Flaw:
+    """The reading, or why nothing of it is recorded."""
+    if isinstance(reading, Flaw):
+        return reading
+    if chains.lacks(reading):
+        return Flaw.SOURCE_MISSING
+    return Flaw.CROWDED if reading.hash in crowded else reading
 
 
 def _answer(
@@ -257,163 +210,3 @@ def _payment_answer(hash: bytes, row: Any) -> Answer:
         return Answer("payment", hash, Told.CONFLICT, amount, paid, Why.SIGNED_TWICE)
     why = why_told(row["state"], row["reason"])
     return Answer("payment", hash, state_told(row["state"]), amount, paid, why)
-
-
-# -- reading what is known, with the passes locked
-
-
-async def _open_desk(
-    connection: AnyConnection,
-    person: int,
-    clock: Callable[[], int],
-    readings: Sequence[AnyRead],
-    passes: dict[bytes, KnownPass],
-) -> Desk:
-    named = {id for reading in readings for id in reading.passes}
-    locked = await connection.fetch(_LOCK, [UUID(bytes=id) for id in sorted(named)])
-    now = clock()  # not before: a pass may have ended while its lock was waited for
-    books = {row["id"].bytes: _book(passes[row["id"].bytes], row) for row in locked}
-    spenders = {reading.passes[0] for reading in readings if not isinstance(reading, VoidRead)}
-    for row in await connection.fetch(_SIGNED, [UUID(bytes=id) for id in spenders]):
-        book = books[row["payer_pass"].bytes]
-        book.standing.known[row["pay_hash"]] = signed_of(row)
-        if row["claimant"] is not None:
-            book.claimed[row["claimant"]] += 1
-    payments = [reading for reading in readings if isinstance(reading, PaymentRead)]
-    called_off = [reading for reading in readings if isinstance(reading, VoidRead)]
-    known = await connection.fetch(_BROUGHT, [reading.hash for reading in payments])
-    if called_off:
-        known += await connection.fetch(_OF_REQUESTS, *_columns(called_off))
-    claims = {row["pay_hash"]: _claim(row) for row in known}
-    used: set[RequestKey] = set()
-    voids: dict[RequestKey, bytes] = {}
-    for row in await connection.fetch(_REQUESTS, *_columns([*payments, *called_off])):
-        request = (row["pass"].bytes, row["request_id"])
-        if row["used"]:
-            used.add(request)
-        if row["void"] is not None:
-            voids[request] = row["void"]
-    return Desk(person, now, books, claims, voids, used)
-
-
-def _columns(readings: Sequence[PaymentRead | VoidRead]) -> tuple[list[UUID], list[bytes]]:
-    """The requests of these, as SQL takes them."""
-    invites = [reading.invite for reading in readings]
-    return [UUID(bytes=one.payee.id) for one in invites], [one.request_id for one in invites]
-
-
-def _book(known: KnownPass, row: Any) -> Book:
-    closing = None
-    if row["close_message"] is not None:
-        close = Close.parse(row["close_message"])
-        closing = Closing(close.hash, close.sequence, close.cumulative)
-    standing = Standing(known.terms, row["settled"], closing)
-    return Book(known, standing, row["close_message"], settled_before=row["settled"])
-
-
-def _claim(row: Any) -> Claim:
-    return Claim(
-        row["pay_hash"],
-        row["payer_pass"].bytes,
-        (row["payee_pass"].bytes, row["request_id"]),
-        State(row["state"]),
-        amount=row["amount"],
-        owed=row["owed"],
-        receipt=row["receipt"],
-        stored=True,
-    )
-
-
-# -- writing what was decided
-
-
-async def _write_claims(
-    connection: AnyConnection,
-    desk: Desk,
-    accounts: dict[tuple[bytes, int], int],
-    sealing: Sealing,
-) -> None:
-    rows = []
-    for claim in desk.changed.values():
-        if claim.reading is None:
-            continue
-        row = _row(claim, claim.reading, desk, accounts, sealing)
-        if claim.stored:
-            await connection.execute(_CLAIMED, claim.hash, *row[_CHANGING:])
-        else:
-            rows.append(row)
-    if rows:  # no one else adds them meanwhile, as their payers' passes are locked
-        await connection.copy_records_to_table(
-            "claim", schema_name="offline", records=rows, columns=_MEMBERS
-        )
-    called_off = [claim.hash for claim in desk.changed.values() if claim.reading is None]
-    if called_off:
-        await connection.execute(_CALL_OFF, called_off)
-
-
-async def _write_voids(connection: AnyConnection, desk: Desk, sealing: Sealing) -> None:
-    for void in desk.called_off:
-        await connection.execute(
-            _VOID,
-            void.hash,
-            UUID(bytes=void.void.payee_pass),
-            void.void.request_id,
-            void.void.raw,
-            VOID_INVITE.seal_bytes(sealing, void.hash, void.invite.raw),
-            from_us(desk.now),
-        )
-
-
-def _row(
-    claim: Claim,
-    reading: PaymentRead,
-    desk: Desk,
-    accounts: dict[tuple[bytes, int], int],
-    sealing: Sealing,
-) -> tuple[object, ...]:
-    pay, invite = reading.pay, reading.invite
-    payer, payee = (desk.books[id].known for id in reading.passes)
-    at = from_us(desk.now)
-    taken_up = {State.POSTING: from_us(desk.now + TAKEN_UP_US), State.OPEN: at}
-    return (
-        claim.hash,
-        UUID(bytes=payer.id),
-        UUID(bytes=payee.id),
-        payer.person,
-        payee.person,
-        accounts[payee.id, payer.terms.currency],
-        pay.sequence,
-        pay.previous,
-        pay.amount,
-        pay.cumulative,
-        payer.terms.currency,
-        invite.request_id,
-        invite.hash,
-        CLAIM_INVITE.seal_bytes(sealing, claim.hash, invite.raw),
-        CLAIM_PAY.seal_bytes(sealing, claim.hash, pay.raw),
-        from_us(pay.time * SECOND),
-        at,
-        claim.state.value,
-        None if claim.reason is None else claim.reason.value,
-        claim.owed if claim.state in PAID else 0,
-        claim.receipt,
-        None if claim.state is State.RECORDED else at,
-        at if claim.state in PAID and claim.owed < pay.amount else None,
-        taken_up.get(claim.state),
-    )
-
-
-async def _write_passes(connection: AnyConnection, desk: Desk) -> None:
-    settled = [book for book in desk.books.values() if book.standing.settled > book.settled_before]
-    if settled:
-        await connection.execute(
-            _PASSES,
-            [UUID(bytes=book.known.id) for book in settled],
-            [book.standing.settled for book in settled],
-        )
-    for book in desk.books.values():
-        if book.closed_now is not None:
-            close = book.closed_now.close
-            await connection.execute(
-                _CLOSE, UUID(bytes=book.known.id), close.sequence, close.cumulative, close.raw
-            )

@@ -11,7 +11,9 @@ from tikiwallet.money import Money, currency
 
 def show_passes(console: Console, passes: Sequence[Mapping[str, Any]]) -> None:
     """One line a pass."""
-    table = _table("pass", "person", "state", "holds", "settled", "expires", "claims until", "")
+    table = _table(
+        "pass", "person", "state", "holds", "received", "settled", "expires", "claims until", ""
+    )
     for one in passes:
         marks = [one["revoked"] or ""] + (["frozen"] if one["frozen"] else [])
         table.add_row(
@@ -19,6 +21,7 @@ def show_passes(console: Console, passes: Sequence[Mapping[str, Any]]) -> None:
             one["person"],
             one["state"],
             _money(one["amount"], one["currency"]),
+            _money(one["received"], one["currency"]),
             _money(one["settled"], one["currency"]),
             _day(one["expires_at"]),
             _day(one["claim_until"]),

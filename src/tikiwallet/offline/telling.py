@@ -65,6 +65,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Too much was signed with this pass already",
         "More contradicting payments of it prove nothing new and are not recorded.",
     ),
+    Flaw.SOURCE_MISSING: (
+        "It passes on money whose payments are missing",
+        "Bring the payments that it passes on in the same upload, or before.",
+    ),
     Reason.TOO_LATE: (
         "It came too late",
         "Payments can be claimed until seven days after their pass has expired.",
@@ -87,7 +91,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     Reason.OVER_PASS: (
         "It is more than what was left on the pass",
-        "All payments up to this one come to more than the pass holds.",
+        "All payments up to this one come to more than the pass held and took in.",
     ),
     Reason.OTHER_REQUEST: (
         "It answers another request",
@@ -102,8 +106,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "It is locked to somebody else, which stands in the pass.",
     ),
     Reason.SPENT_ON: (
-        "The pass may not spend received money on",
-        "How often it may stands in the pass.",
+        "The pass may not pass this money on",
+        "How often it may stands in the pass; and what it passes on has to be paid to it by the"
+        " rules.",
     ),
     Reason.REQUEST_USED: (
         "This request has been paid already",
@@ -123,8 +128,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         " has looked at it.",
     ),
     Why.CONTESTED: (
-        "The payer's device signed twice, and its pass does not suffice",
-        "The payer's wallet pays what it holds; the guarantee fund is asked after a day.",
+        "The payer's pass does not suffice",
+        "A device signed twice: the payer's, or one whose money they passed on. The payer's wallet"
+        " pays what it holds; the guarantee fund is asked after a day.",
     ),
     Why.UNCOVERED: (
         "Not all of it is covered",

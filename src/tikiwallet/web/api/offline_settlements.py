@@ -127,7 +127,8 @@ class OfflinePaymentsAnswer(Answer):
 async def settle(body: SettlementsBody, principal: SignedIn, parts: WithParts) -> Response:
     """Any order, as often as you like: each payment is credited once. A payee's own upload, or any
     with the payee's receipt, is credited; a payment without receipt that somebody else brings is
-    recorded until its payee claims it."""
+    recorded until its payee claims it. A payment that passes received money on claims what it
+    names; bring those in the same upload, or before."""
     items = [item.brought() for item in body.items]
     answers = await parts.offline.settling.settlement.settle(principal.person, items)
     told = SettlementsAnswer.model_construct(items=[_item(answer) for answer in answers])
