@@ -329,6 +329,11 @@ async def ends(link: Link) -> None:
                 await link.receive()
 
 
+def test_a_frame_holds_the_longest_payments() -> None:
+    longest = [bytes(chain.PAY_LONGEST)] * tills_module._IN_FRAME
+    assert len(packed(longest)) <= links.BODY_MOST < len(packed([*longest, longest[0]]))
+
+
 async def test_lies_and_what_is_malformed_end_the_link(
     open_till: Open, clones: tuple[Shop, Shop]
 ) -> None:

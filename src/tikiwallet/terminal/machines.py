@@ -183,9 +183,7 @@ class Machines:
             await self._run(one, Restarted(self.now, seen))
         if self._till:
             await self._run(self._till, Restarted(self.now))
-            requests = self._till.state.till.requests
-            for request in sorted(requests, key=lambda one: one.answered_at):
-                await self._gain(request)  # unless power was lost, it has
+            await self._gain_all(self._till.state.till.requests)
         if doubtful:
             await self._keep(*self._payers.values(), trusted=True)
         return doubtful
@@ -233,16 +231,6 @@ class Machines:
             return
         for machine in self._meant(message):
             await self._run(machine, Received(self.now, data))
-        if isinstance(message, Pay) and self._till:
-            await self._gain(self._till.state.till.asked_with(message.request_hash))
-
-    async def _gain(self, request: Request | None) -> None:
-        """What was paid to a pass of this terminal's own, the pass may pass on."""
-        if request is None or not request.pay or request.stage is RequestStage.REJECTED:
-            return
-        link = chain.received(request.pay, request.invite)
-        if (payer := self._payers.get(link.pay.payee_pass)) is not None:
-            await self._run(payer, Gained(self.now, link.raw))
 
     async def _heard(self, news: IssuerKeys | Revocations) -> None:
         """Old news are as good as none, and of those a line may bring so many."""
@@ -386,18 +374,21 @@ class Machines:
 
     async def _run(self, machine: _Machine[_State], event: Event) -> None:
         async with self._turn:
-            events = deque([event])
-            while events:
-                machine.state, effects = machine.step(machine.state, events.popleft())
-                for effect in effects:
-                    if (answer := await self._carry_out(machine, effect)) is not None:
-                        events.append(answer)
+            await self._go(machine, event)
+
+    async def _go(self, machine: _Machine[_State], event: Event) -> None:
+        events = deque([event])
+        while events:
+            machine.state, effects = machine.step(machine.state, events.popleft())
+            for effect in effects:
+                if (answer := await self._carry_out(machine, effect)) is not None:
+                    events.append(answer)
 
     async def _carry_out(self, machine: _Machine[_State], effect: Effect) -> Event | None:
         match effect:
             case Store():
                 await self._keep(machine)
-                self._tell_taken(machine.state)
+                await self._taken(machine.state)
                 return Stored(self.now)
             case Sign():
                 return self._signed(effect)
@@ -412,12 +403,26 @@ class Machines:
     def _show(self, show: Show, state: Payer | Payee) -> None:
         self._shown(show, state if isinstance(state, Payer) else self.asked)
 
-    def _tell_taken(self, state: Payer | Payee) -> None:
+    async def _taken(self, state: Payer | Payee) -> None:
         if isinstance(state, Payee) and state.storing:
             request = state.till.request(state.storing)
             if request and request.stage is RequestStage.VERIFIED:
                 for pay in chain.read(request.pay).pays:
                     self._took(pay.raw)
+                await self._gain(request)
+
+    async def _gain_all(self, requests: Iterable[Request]) -> None:
+        """After a start: each purse has heard of them, unless power was lost in between."""
+        async with self._turn:
+            for request in sorted(requests, key=lambda one: one.answered_at):
+                if request.pay and request.stage is not RequestStage.REJECTED:
+                    await self._gain(request)
+
+    async def _gain(self, request: Request) -> None:
+        """What was paid to a pass of this terminal's own, the pass may pass on."""
+        link = chain.received(request.pay, request.invite)
+        if (payer := self._payers.get(link.pay.payee_pass)) is not None:
+            await self._go(payer, Gained(self.now, link.raw))
 
     def sign(self, to_sign: bytes) -> bytes | None:
         """The signature of the own pass's key; None where there is none."""
