@@ -18,6 +18,7 @@ from tests.app.people import People
 from tests.app.service import serving, url_of
 from tests.app.wire import Wire
 from tests.faults.installation import Installation
+from tests.servers import run_apart
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
@@ -30,10 +31,33 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[str]:
-    """Where the service listens, as a person would type it."""
+def installation() -> Iterator[Installation]:
+    """The service, while it runs."""
     with serving(Installation.empty()) as installation:
-        yield url_of(installation)
+        yield installation
+
+
+@pytest.fixture(scope="session")
+def site(installation: Installation) -> str:
+    """Where the service listens, as a person would type it."""
+    return url_of(installation)
+
+
+@pytest.fixture
+def hops(installation: Installation) -> Iterator[int]:
+    """How often a test's offline money, in SGD, may be passed on; a payment is S$30 at most."""
+    most, tiers = 3, ("0", "2")
+    change = ("--payment", "3000", "--pass", "5000", "--hops", str(most))
+    for tier in tiers:
+        _limits(installation, "set", "SGD", tier, *change)
+    yield most
+    for tier in tiers:
+        _limits(installation, "reset", "SGD", tier)
+
+
+def _limits(installation: Installation, *words: str) -> None:
+    status, said = run_apart(installation.command("admin", "offline", "limits", *words))
+    assert status == 0, said
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ _CODE: Final = """async () => {
   const base = document.querySelector("script[type=module]").src;
   const { held } = await import(new URL("offline/holdings.js", base).href);
   const id = location.pathname.split("/").at(-1);
-  return held.value.exchanges.find((one) => one.id === id).code;
+  return held.value.exchanges.find((one) => one.id === id).codes[0];
 }"""
 
 

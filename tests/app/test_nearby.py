@@ -99,6 +99,16 @@ class Phone:
         self.enter_pin()
         self.sees("Waiting to be paid")
 
+    def is_paid_by(self, shop: Shop, amount: str) -> None:
+        self.ask(shop.who, amount)
+        shop.device.shows("type_number")
+        shop.device.say("number", phone=self.who.phone)
+        shop.device.shows("review")
+        shop.device.say("confirm")
+        self.has("Accepted")
+        shop.device.shows("accepted")
+        self.press("Done")
+
     def has(self, outcome: str) -> None:
         expect(self.page.locator(".outcome-title")).to_have_text(outcome)
 
@@ -168,6 +178,27 @@ def test_a_phone_and_a_terminal_pay_each_other(phone: Phone, shop: Shop) -> None
 
 def _ms(began: float) -> str:
     return f"{(time.monotonic() - began) * 1000:.0f} ms"
+
+
+@pytest.mark.usefixtures("hops")
+def test_they_pass_on_what_they_paid_each_other(phone: Phone, shop: Shop) -> None:
+    phone.page.context.set_offline(True)
+    phone.meet(shop)
+    phone.is_paid_by(shop, "5.00")
+    shop.ask(phone.who, 2_200)
+    phone.review(shop, "S$22.00")
+    phone.enter_pin()
+    phone.has("Accepted")
+    phone.press("Done")
+    phone.is_paid_by(shop, "30.00")
+    phone.page.get_by_role("link", name="Hang up").click()
+    expect(phone.page.locator(".off-pass")).to_contain_text(shown("S$33.00"))
+    phone.page.context.set_offline(False)
+    phone.page.reload()
+    for number in range(3):
+        expect(phone.page.locator("main .item-text").nth(number)).to_contain_text("Settled")
+    (wallet,) = phone.who.call("GET", "/v1/wallets")["items"]
+    assert (wallet["available"], wallet["offline"]) == (8_000, 3_300)
 
 
 def test_cut_in_the_middle_it_goes_on(phone: Phone, shop: Shop) -> None:

@@ -35,6 +35,10 @@ def test_it_makes_and_reads_the_vectors(wire: Wire) -> None:
     for vector, found in zip(messages, told, strict=True):
         same = {name: vector[name] for name in ("kind", "hash", "signed", "payload", "fields")}
         assert found == {**same, "verified": True}, vector["name"]
+    found = wire("chains", [one["data"] for one in VECTORS["chains"]])
+    for vector, read_back in zip(VECTORS["chains"], found, strict=True):
+        assert {"name": vector["name"], **read_back} == vector
+        assert wire("chained", vector["pay"], vector["received"]) == vector["data"]
     for vector in frames_of:
         assert wire("textsOf", vector["data"]) == vector["texts"]
         *before, last = wire("collected", vector["texts"])
@@ -42,14 +46,34 @@ def test_it_makes_and_reads_the_vectors(wire: Wire) -> None:
         assert last == vector["data"]
 
 
+def test_no_upload_has_a_payment_without_what_it_passes_on(wire: Wire) -> None:
+    chains = [one["data"] for one in VECTORS["chains"]]
+    for most in (5, 7, 100):
+        uploads = [
+            [Pay.parse(bytes.fromhex(raw)) for raw in upload]
+            for upload in wire("uploads", chains, most)
+        ]
+        assert max(map(len, uploads)) <= most
+        for upload in uploads:
+            before: set[bytes] = set()
+            for pay in upload:
+                assert before.issuperset(pay.sources or ())
+                before.add(pay.hash)
+            assert len(before) == len(upload)
+        links = [link for one in VECTORS["chains"] for link in one["links"]]
+        assert {pay.hash.hex() for upload in uploads for pay in upload} >= set(links)
+
+
 def test_it_refuses_what_must_be_refused(wire: Wire) -> None:
     refused = VECTORS["refused"]
     values = [one["hex"] for one in refused if one["as"] == "cbor"]
     messages = [[one["hex"]] for one in refused if one["as"] == "message"]
     seen = [one["texts"] for one in refused if one["as"] == "texts"]
-    assert len(values) + len(messages) + len(seen) == len(refused)
+    chains = [one["hex"] for one in refused if one["as"] == "chain"]
+    assert len(values) + len(messages) + len(seen) + len(chains) == len(refused)
     assert wire("decoded", values) == [None] * len(values)
     assert wire("told", messages) == [None] * len(messages)
+    assert wire("chains", chains) == [None] * len(chains)
     for texts in seen:
         assert wire("collected", texts) == [None] * (len(texts) - 1) + ["refused"], texts
     unverified = [[one["message"], one["key"]] for one in VECTORS["unverified"]]

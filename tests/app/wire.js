@@ -1,8 +1,8 @@
 // What tests of the wire format need of the app's modules, as plain values: bytes are hex, refusals null.
 async (base) => {
   const load = (name) => import(`${base}offline/${name}.js`);
-  const [cbor, cose, effects, frames, messages, p256, payee, payer, phones, trust] = await Promise.all(
-    ["cbor", "cose", "effects", "frames", "messages", "p256", "payee", "payer", "phones", "trust"].map(load),
+  const [cbor, chain, cose, effects, frames, messages, p256, payee, payer, phones, trust, uploads] = await Promise.all(
+    ["cbor", "chain", "cose", "effects", "frames", "messages", "p256", "payee", "payer", "phones", "trust", "uploads"].map(load),
   );
   const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
   const hexOf = (data) => Array.from(data, (one) => one.toString(16).padStart(2, "0")).join("");
@@ -74,7 +74,28 @@ async (base) => {
       };
     });
 
+  /** What is said of a chain, as vectors.json says it. */
+  const linked = ({ pay, sources, hops }) => ({
+    pay: hexOf(pay.raw),
+    received: sources.map((link) => hexOf(chain.bundleOf(link))),
+    hops,
+    covered: chain.coverOf(pay.payer, sources),
+    links: chain.linksOf(sources).map((link) => hexOf(link.pay.hash)),
+    data: hexOf(chain.withSources(pay.raw, sources)),
+  });
+
   globalThis.wire = {
+    /** What chains read as; null for a refusal. */
+    chains: (all) => Promise.all(all.map((hex) => unless(async () => linked(await chain.readChain(bytes(hex)))))),
+    /** What is handed in of these chains, `most` items at once: the PAYs of each upload. */
+    async uploads(all, most) {
+      const itemsOf = (hex) => effects.itemsOf({ invite: cbor.NONE, pay: bytes(hex), receipt: cbor.NONE, void: cbor.NONE });
+      const items = (await Promise.all(all.map(itemsOf))).flat();
+      return (await uploads.uploadsOf(uploads.once(items), most)).map((some) => some.map(({ pay }) => hexOf(pay)));
+    },
+    /** A PAY as it travels with these payments, which its payer received. */
+    chained: (pay, received) =>
+      unless(async () => hexOf(chain.withSources(bytes(pay), await Promise.all(received.map((hex) => chain.readLink(bytes(hex))))))),
     told: (all) => Promise.all(all.map(([raw, key]) => told(raw, key))),
     decoded: (all) => Promise.all(all.map((hex) => unless(() => plain(cbor.decode(bytes(hex)))))),
     encoded: (all) => all.map((value) => hexOf(cbor.encode(fancy(value)))),

@@ -47,7 +47,7 @@ function reasonOf(error) {
 
 /**
  * @param {{ onText: (text: string) => string | null | Promise<string | null> }} props says why a text is of no use
- *   here; null ends the looking
+ *   here, or nothing of one that others follow; null ends the looking
  */
 export function Camera({ onText }) {
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));

@@ -2,6 +2,8 @@
 import { html, useEffect, useState } from "../core/ui.js";
 import { Skeleton } from "./feedback.js";
 
+const TURN_MS = 500; // a camera looks at each code more than once
+
 /** @typedef {{ size: number, path: string }} Drawn */
 
 /** @param {string} text @param {"L" | "M"} ecc @returns {Promise<Drawn>} */
@@ -21,18 +23,27 @@ async function draw(text, ecc) {
 }
 
 /**
- * @param {{ text: string, label: string, ecc?: "L" | "M" }} props `label` says what it leads to; the text is offered
- *   beside it. `ecc`: how much of it may be dirty; what is only ever on a screen can be larger instead
+ * @param {{ text: string | string[], label: string, ecc?: "L" | "M" }} props of several texts each in turn. `label` says
+ *   what it leads to; the text is offered beside it. `ecc`: how much of it may be dirty; what is only ever on a screen
+ *   can be larger instead
  */
 export function QR({ text, label, ecc = "M" }) {
+  const texts = [text].flat();
+  const [turn, setTurn] = useState(0);
   const [drawn, setDrawn] = useState(/** @type {Drawn | null} */ (null));
   useEffect(() => {
+    if (texts.length < 2) return;
+    const timer = setInterval(() => setTurn((last) => last + 1), TURN_MS);
+    return () => clearInterval(timer);
+  }, [texts.length]);
+  const shown = /** @type {string} */ (texts[turn % texts.length]);
+  useEffect(() => {
     let current = true;
-    void draw(text, ecc).then((done) => current && setDrawn(done));
+    void draw(shown, ecc).then((done) => current && setDrawn(done));
     return () => {
       current = false;
     };
-  }, [text, ecc]);
+  }, [shown, ecc]);
   if (!drawn) return html`<div class="qr"><${Skeleton} height="100%" /></div>`;
   return html`<svg
     class="qr"

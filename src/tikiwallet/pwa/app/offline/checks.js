@@ -2,11 +2,14 @@
 // when there is nothing against it. The order is the order in which a person should hear of things: first what concerns
 // this device, then whose message it is.
 import { Malformed, sameBytes } from "./cbor.js";
+import { coverOf, linksOf, paysOf } from "./chain.js";
 import { isSignedBy } from "./cose.js";
 import { hasIssued, hasRevoked } from "./known.js";
 import { isOf, parse } from "./messages.js";
-import { holderOf } from "./purse.js";
-import { findRequest } from "./till.js";
+import { holderOf, leftOf, sourcesFor } from "./purse.js";
+import { findRequest, takenOf } from "./till.js";
+/** @typedef {import("./chain.js").Chain} Chain */
+/** @typedef {import("./chain.js").Link} Link */
 /** @typedef {import("./known.js").Known} Known */
 /** @typedef {import("./messages.js").Pass} Pass */
 /** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
@@ -43,7 +46,10 @@ export async function checkInvite(known, purse, invite) {
   if (isLockedAway(own, payee)) return "other_payee";
   if (amount > own.limits.mostPerPayment) return "over_limit";
   if (purse.tip.sequence - own.startSequence + 1 >= own.limits.payments) return "too_many";
-  return amount > own.amount - purse.tip.cumulative ? "not_enough" : null;
+  // The payee would refuse a source whose payer's pass holds no more, when the PAY is signed already.
+  const sources = linksOf(await sourcesFor(purse, amount));
+  const isOver = sources.some(({ pay }) => checkHolds(known, pay.payer));
+  return isOver || amount > (await leftOf(purse)) ? "not_enough" : null;
 }
 
 /** @param {Pass} holder @param {string} phone @returns {Promise<Refusal | null>} does the pass belong to who has this number? */
@@ -67,9 +73,10 @@ export async function checkAsk(known, till, request) {
 
 /**
  * @param {Known} known @param {Till} till @param {Request | undefined} request its own, which the PAY answers
- * @param {Message<"pay">} pay @returns {Promise<Refusal | null>} may this device accept it?
+ * @param {Chain} chain @returns {Promise<Refusal | null>} may this device accept it?
  */
-export async function checkPay(known, till, request, pay) {
+export async function checkPay(known, till, request, chain) {
+  const { pay } = chain;
   const refusal = await checkSigned(known, pay, pay.payer);
   if (refusal) return refusal;
   if (known.now - known.listedAt > LIST_OLDEST) return "stale_list";
@@ -77,8 +84,10 @@ export async function checkPay(known, till, request, pay) {
   return (
     checkAsked(await parse("invite", request.invite), pay) ??
     (await checkNumber(pay.payer, request.phone)) ??
-    checkLimits(pay) ??
-    checkChain(till, pay)
+    checkLimits(chain) ??
+    checkBeginning(pay) ??
+    (await checkLinks(known, linksOf(chain.sources))) ??
+    checkSeen(till, chain)
   );
 }
 
@@ -86,6 +95,11 @@ export async function checkPay(known, till, request, pay) {
 async function checkSigned(known, message, holder) {
   if (!(await hasIssued(known, holder))) return "unknown_issuer";
   if (!(await isSignedBy(message, holder.key))) return "bad_signature";
+  return checkHolds(known, holder);
+}
+
+/** @param {Known} known @param {Pass} holder @returns {Refusal | null} */
+function checkHolds(known, holder) {
   if (known.now >= holder.expiry) return "expired";
   return hasRevoked(known, holder) ? "revoked" : null;
 }
@@ -103,28 +117,62 @@ function checkAsked({ amount, currency, payee, madeAt }, pay) {
   return isLockedAway(pay.payer, payee) ? "other_payee" : null;
 }
 
-/** @param {Message<"pay">} pay @returns {Refusal | null} */
-function checkLimits({ payer, amount, cumulative, sequence, sources }) {
-  if (sources) return "passed_on";
+/** @param {Chain} chain @returns {Refusal | null} against the pass that paid, and what it passes on */
+function checkLimits({ pay: { payer, amount, cumulative, sequence }, sources, hops }) {
+  if (hops > 0 && (!payer.amount || hops > payer.limits.hops)) return "passed_on";
   if (amount > payer.limits.mostPerPayment) return "over_limit";
   if (sequence - payer.startSequence >= payer.limits.payments) return "too_many";
-  return cumulative > payer.amount ? "over_pass" : null;
+  if (cumulative > coverOf(payer, sources)) return "over_pass";
+  return sources.map((one) => checkSource(payer, one)).find((refusal) => refusal) ?? null;
 }
 
-/** @param {Till} till @param {Message<"pay">} pay @returns {Refusal | null} against the pass, and all of it that the shop has seen */
-function checkChain(till, pay) {
-  const { payer, sequence, previous, amount, cumulative } = pay;
+/** @param {Pass} spender @param {Link} source @returns {Refusal | null} was it paid to the very pass that spends it? */
+function checkSource(spender, { pay, invite }) {
+  if (!sameBytes(pay.payeePass, spender.id) || !sameBytes(invite.payee.raw, spender.raw)) return "wrong_payee";
+  return invite.currency === spender.currency ? null : "wrong_currency";
+}
+
+/** @param {Message<"pay">} pay @returns {Refusal | null} against the pass */
+function checkBeginning({ payer, sequence, previous, amount, cumulative }) {
   if (sequence < payer.startSequence) return "broken_chain";
   const isFirst = sequence === payer.startSequence;
-  if (isFirst && !(sameBytes(previous, payer.hash) && cumulative === amount)) return "broken_chain";
-  const others = till.taken.filter((one) => sameBytes(one.payer, payer.id));
-  return others.some((one) => contradicts(pay, one)) ? "conflict" : null;
+  return isFirst && !(sameBytes(previous, payer.hash) && cumulative === amount) ? "broken_chain" : null;
 }
 
-/** Whether both cannot stand in one chain: neighbours leave no gap between their sums, and no later sum falls short. @param {Message<"pay">} pay @param {Taken} other */
-function contradicts(pay, other) {
-  if (other.sequence === pay.sequence) return !sameBytes(other.hash, pay.hash);
-  const [earlier, later] = other.sequence < pay.sequence ? [other, pay] : [pay, other];
+/** @param {Known} known @param {Link[]} links @returns {Promise<Refusal | null>} all that is passed on, as who took it had to check it */
+async function checkLinks(known, links) {
+  const answered = new Set();
+  for (const link of links) {
+    const refusal = await checkLink(known, link);
+    if (refusal) return refusal;
+    const request = String([link.pay.payeePass, link.invite.requestId]);
+    if (answered.has(request)) return "already_paid";
+    answered.add(request);
+  }
+  return null;
+}
+
+/** @param {Known} known @param {Link} link @returns {Promise<Refusal | null>} */
+async function checkLink(known, link) {
+  const { pay, invite } = link;
+  const refusal = await checkSigned(known, pay, pay.payer);
+  if (refusal) return refusal;
+  if (!(await isSignedBy(invite, invite.payee.key))) return "bad_signature";
+  return checkAsked(invite, pay) ?? checkLimits(link) ?? checkBeginning(pay);
+}
+
+/** @param {Till} till @param {Chain} chain @returns {Refusal | null} its payments against each other, and against all that the shop has seen */
+function checkSeen({ taken }, chain) {
+  const these = paysOf(chain).map(takenOf);
+  const seen = [...taken, ...these];
+  return these.some((one) => seen.some((other) => contradict(one, other))) ? "conflict" : null;
+}
+
+/** Whether both cannot stand in one chain: neighbours leave no gap between their sums, and no later sum falls short. @param {Taken} one @param {Taken} other */
+function contradict(one, other) {
+  if (!sameBytes(one.payer, other.payer)) return false;
+  if (one.sequence === other.sequence) return !sameBytes(one.hash, other.hash);
+  const [earlier, later] = one.sequence < other.sequence ? [one, other] : [other, one];
   const between = later.cumulative - later.amount - earlier.cumulative;
   const isNext = later.sequence - earlier.sequence === 1;
   return isNext ? between !== 0 || !sameBytes(later.previous, earlier.hash) : between < 0;

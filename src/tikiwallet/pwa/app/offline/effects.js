@@ -4,6 +4,7 @@
 // the person did not unlock the key, by `declined`. Nothing that a state with a star says leaves the device before its
 // `stored`. A machine's `step` is a promise; whoever runs it gives it one event at a time.
 import { NONE } from "./cbor.js";
+import { linksOf, payOf, readChain } from "./chain.js";
 /** @typedef {import("./cbor.js").Bytes} Bytes */
 /** @typedef {import("./refusals.js").Refusal} Refusal */
 /** @typedef {import("./till.js").Taken} Taken */
@@ -22,7 +23,13 @@ import { NONE } from "./cbor.js";
  *   | { type: "restarted", sequenceSeen: number | null }
  * )} Event
  */
-/** @typedef {{ now: number } & ({ type: "typed", phone: string } | { type: "confirmed" | "setAside" | "closing" })} PayerEvent */
+/**
+ * @typedef {{ now: number } & (
+ *   | { type: "typed", phone: string }
+ *   | { type: "confirmed" | "setAside" | "closing" }
+ *   | { type: "gained", chain: Bytes }
+ * )} PayerEvent chain: a payment to this very pass that the device has accepted, as `bundleOf` made it
+ */
 /**
  * @typedef {{ now: number } & (
  *   | { type: "asked", request: Bytes, phone: string, amount: number, memo: string }
@@ -60,8 +67,20 @@ export const show = (view, refusal = null) => ({ type: "show", view, refusal });
 /** @template S @param {S} state @param {Refusal} refusal @returns {[S, Effect[]]} */
 export const refused = (state, refusal) => [state, [show("refused", refusal)]];
 
-/** @param {Item[]} items @returns {Effect[]} */
-export const upload = (items) => (items.length ? [{ type: "upload", items }] : []);
+/** @param {Item[]} items @returns {Effect[]} each once */
+export const upload = (items) =>
+  items.length ? [{ type: "upload", items: [...new Map(items.map((one) => [String(Object.values(one)), one])).values()] }] : [];
 
 /** @param {Partial<Item>} parts @returns {Item} `invite` with `pay` (and `receipt`) or `void`; or `close` alone */
 export const item = (parts) => ({ invite: NONE, pay: NONE, receipt: NONE, void: NONE, close: NONE, ...parts });
+
+/**
+ * @param {Omit<Item, "close">} parts of a payment or a request, its PAY as it travels
+ * @returns {Promise<Item[]>} what it passes on, oldest first, and then itself
+ */
+export async function itemsOf({ invite, pay, receipt, void: off }) {
+  if (off.length) return [item({ invite, void: off })];
+  const alone = payOf(pay);
+  const links = alone === pay ? [] : linksOf((await readChain(pay)).sources);
+  return [...links.map((one) => item({ invite: one.invite.raw, pay: one.pay.raw })), item({ invite, pay: alone, receipt })];
+}

@@ -10,7 +10,7 @@ import { importKey } from "./p256.js";
 // the place it is shown in. Joiners stay, which Indic scripts and emoji need.
 const UNSHOWN =
   /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/;
-const UINT32_MAX = 0xffff_ffff;
+export const UINT32_MAX = 0xffff_ffff;
 
 /** @param {Read} read @returns {Rule} for a value that stands in the payload as it is */
 const plain = (read) => ({ read, write: (value) => value });

@@ -11,6 +11,8 @@ const MARK = 0xf0; // begins no message and no bundle
 const HEAD = 7;
 const CHUNK = ONE_CODE - HEAD;
 const FRAMES_MAX = 32;
+/** Bytes that frames can carry together. */
+export const WHOLE_MAX = FRAMES_MAX * CHUNK;
 const TEXT_MAX = (ONE_CODE / 2) * 3;
 
 /** @param {Bytes} data */

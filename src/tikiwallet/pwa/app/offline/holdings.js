@@ -3,10 +3,13 @@ import { keepNote } from "../core/preferences.js";
 import { asProblem } from "../core/problems.js";
 import { me, signedIn } from "../core/session.js";
 import { signal, useEffect } from "../core/ui.js";
-import { item as itemOf } from "./effects.js";
+import { NONE } from "./cbor.js";
+import { payOf } from "./chain.js";
+import { itemsOf } from "./effects.js";
 import { textsOf } from "./frames.js";
 import { condition, now, readAll, readFact } from "./journal.js";
 import { parse } from "./messages.js";
+import { asSent, leftOf } from "./purse.js";
 
 /** @typedef {import("../core/money.js").Money} Money */
 /** @typedef {import("./keystore.js").Kept} Kept */
@@ -51,10 +54,11 @@ import { parse } from "./messages.js";
  * @property {number} until when the request ends, in seconds
  * @property {number} claimUntil milliseconds
  * @property {"pin" | "passkey"} lock
- * @property {string | null} code what the other side has to see
+ * @property {Bytes} shown what the other side has to see, if it does
+ * @property {string[]} codes that say so together
  * @property {boolean} waits for the service
  * @property {boolean} isOver without money having moved
- * @property {import("./effects.js").Item} item all that was signed, as the service takes it
+ * @property {import("./effects.js").Item[]} items all that was signed, as the service takes it: last itself, after what it passes on
  */
 /** @typedef {{ id: string, name: string, protection: "pin" | "passkey" }} OwnDevice */
 /**
@@ -88,7 +92,7 @@ async function showPass({ id, currency, kept, payer, claimUntil, replaced = fals
     id,
     currency,
     amount,
-    left: amount - payer.purse.tip.cumulative,
+    left: await leftOf(payer.purse),
     mostPerPayment: limits.mostPerPayment,
     expires: expiry * 1000,
     claimUntil: claimUntil * 1000,
@@ -104,9 +108,10 @@ const PAID = { sent: "signed", receipted: "accepted" };
 const ASKED = { receipt_sent: "accepted", void_signed: "void", voided: "void" };
 
 /** @param {PassRow} row @param {import("./purse.js").Payment} payment @returns {Promise<Exchange>} */
-async function showPayment({ currency, kept, claimUntil }, payment) {
+async function showPayment({ currency, kept, claimUntil, payer }, payment) {
   const [invite, pay] = await Promise.all([parse("invite", payment.invite), parse("pay", payment.pay)]);
   const state = PAID[payment.stage] ?? payment.stage;
+  const sent = await asSent(payer.purse, payment);
   return finish({
     id: hexOf(invite.requestId),
     role: "payer",
@@ -118,20 +123,22 @@ async function showPayment({ currency, kept, claimUntil }, payment) {
     until: 0,
     claimUntil: claimUntil * 1000,
     lock: kept.lock.kind,
-    code: state === "signed" ? await codeOf(payment.pay) : null,
-    item: item(payment),
+    shown: state === "signed" ? sent : NONE,
+    items: await itemsOf({ ...payment, pay: sent }),
   });
 }
 
 /** @param {PassRow[]} passes @param {TillRow} till @param {import("./till.js").Request} request @param {number} at @returns {Promise<Exchange>} */
 async function showRequest(passes, till, request, at) {
   const invite = await parse("invite", request.invite);
-  const pay = request.pay.length ? await parse("pay", request.pay) : null;
+  const pay = request.pay.length ? await parse("pay", payOf(request.pay)) : null;
   const own = passes.find(({ key }) => hexOf(key) === hexOf(invite.payee.key));
   const until = invite.madeAt + invite.life;
-  const stage = /** @type {State} */ (ASKED[request.stage] ?? request.stage);
+  const { amount, limits } = invite.payee;
+  const isTakenIn = request.stage === "credited" && amount > 0 && limits.hops > 0; // by the pass, not by the wallet
+  const stage = isTakenIn ? "settled" : /** @type {State} */ (ASKED[request.stage] ?? request.stage);
   // Once the service knows that it is called off, nobody needs to be shown so.
-  const off = request.stage === "void_signed" ? request.void : null;
+  const off = request.stage === "void_signed" ? request.void : NONE;
   const shown = stage === "inviting" ? request.invite : stage === "accepted" ? request.receipt : off;
   return finish({
     id: hexOf(request.id),
@@ -145,24 +152,18 @@ async function showRequest(passes, till, request, at) {
     until,
     claimUntil: 0,
     lock: own?.kept.lock.kind ?? "pin",
-    code: shown && (await codeOf(shown)),
-    item: item(request),
+    shown,
+    items: await itemsOf(request),
   });
 }
 
 /** Seconds after which nobody asks any more whether a request was paid. */
 const LATE = 3_600;
 
-/** @param {Bytes} message of a size that one code holds @returns {Promise<string>} */
-const codeOf = async (message) => (await textsOf(message))[0] ?? "";
-
-/** @param {Omit<import("./effects.js").Item, "close">} of a payment or a request */
-const item = ({ invite, pay, receipt, void: off }) =>
-  off.length ? itemOf({ invite, void: off }) : itemOf({ invite, pay, receipt });
-
-/** @param {Omit<Exchange, "waits" | "isOver">} one @returns {Exchange} */
-const finish = (one) => ({
+/** @param {Omit<Exchange, "codes" | "waits" | "isOver">} one @returns {Promise<Exchange>} */
+const finish = async (one) => ({
   ...one,
+  codes: one.shown.length ? await textsOf(one.shown) : [],
   waits: WAITING.has(one.state),
   isOver: OVER.has(one.state),
 });

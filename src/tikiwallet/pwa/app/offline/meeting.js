@@ -4,14 +4,15 @@ import { keepNote, readNote } from "../core/preferences.js";
 import { Problem } from "../core/problems.js";
 import { signedIn } from "../core/session.js";
 import { Malformed, sameBytes } from "./cbor.js";
+import { bundleOf, linkOf, readHead } from "./chain.js";
 import { Collector } from "./frames.js";
 import { held, hexOf, refresh } from "./holdings.js";
 import { condition, read, readAll, write } from "./journal.js";
 import { unlock } from "./keystore.js";
-import { parse, read as readMessage } from "./messages.js";
+import { parse } from "./messages.js";
 import { step as stepPayee } from "./payee.js";
 import { step as stepPayer } from "./payer.js";
-import { answerTo as paymentFor, paymentOf } from "./purse.js";
+import { answerTo as paymentFor, leftOf, paymentOf } from "./purse.js";
 import { askedWith } from "./till.js";
 
 /** @typedef {import("./holdings.js").PassRow} PassRow */
@@ -139,6 +140,7 @@ async function takeUp() {
   for (const { id } of /** @type {TillRow[]} */ (await readAll("tills"))) {
     await tell("payee", id, { type: "restarted", sequenceSeen: 0 });
   }
+  await gain();
   await refresh();
   const { startSync } = await import("./sync.js");
   startSync();
@@ -162,9 +164,9 @@ async function readCode(text) {
 /** @typedef {import("./messages.js").Message<import("./cose.js").Kind>} AnyMessage */
 /** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
 
-/** @param {Bytes} data @returns {Promise<AnyMessage>} throws Problem */
+/** @param {Bytes} data @returns {Promise<AnyMessage>} of a payment with what it passes on the PAY; throws Problem */
 export const parsed = (data) =>
-  readMessage(data).catch(() => {
+  readHead(data).catch(() => {
     throw new Problem("offline_unreadable");
   });
 
@@ -185,7 +187,6 @@ export async function offerOf(invite) {
   await tell("payer", row.id, { type: "setAside" });
   mustGoOn(await tell("payer", row.id, { type: "received", data: invite.raw }));
   const { kept, currency, payer } = await read("passes", row.id);
-  const own = await parse("pass", payer.purse.own);
   const id = hexOf(invite.requestId);
   return {
     pass: row.id,
@@ -193,7 +194,7 @@ export async function offerOf(invite) {
     name: invite.payee.name,
     money: { amount: invite.amount, currency },
     memo: invite.memo ?? "",
-    left: own.amount - payer.purse.tip.cumulative,
+    left: await leftOf(payer.purse),
     lock: kept.lock.kind,
     isSigned: payer.purse.payments.some((/** @type {any} */ one) => hexOf(one.requestId) === id),
   };
@@ -263,6 +264,7 @@ export async function holdOpen(id, pin) {
   const { row, till } = await ownRequest(id);
   signers.set(hexOf(row.key), await unlock(row.kept, pin));
   await tell("payee", till, { type: "restarted", sequenceSeen: 0 });
+  await gain();
   await refresh();
 }
 
@@ -288,9 +290,30 @@ export async function take(id, text) {
   const isAnswer = side === "payer" ? kind === "receipt" || kind === "void" : kind === "pay";
   if (!isAnswer) throw new Problem("offline_not_expected");
   mustGoOn(await tell(side, row, { type: "received", data }));
+  await gain();
   await refresh();
   handIn();
   return true;
+}
+
+/** A pass that may pass on what it received is told of it. Called whenever a payment may have been accepted. */
+async function gain() {
+  for (const { id, payer } of /** @type {PassRow[]} */ (await readAll("passes"))) {
+    const { limits } = await parse("pass", payer.purse.own);
+    if (limits.hops) for (const chain of await accepted(payer.purse)) await tell("payer", id, { type: "gained", chain });
+  }
+}
+
+/** Not what the service has found to be worth less. @type {ReadonlySet<import("./till.js").Stage>} */
+const ACCEPTED = new Set(["accepted", "receipt_sent", "uploaded", "credited"]);
+
+/** @param {import("./purse.js").Purse} purse @returns {Promise<Bytes[]>} payments to its pass that it does not know of */
+async function accepted({ own, received = [] }) {
+  const tills = /** @type {TillRow[]} */ (await readAll("tills"));
+  const requests = tills.flatMap(({ payee }) => payee.till.requests).filter(({ stage }) => ACCEPTED.has(stage));
+  const links = await Promise.all(requests.filter(({ receipt }) => receipt.length).map(({ pay, invite }) => linkOf(pay, invite)));
+  const chains = links.filter(({ invite }) => sameBytes(invite.payee.raw, own)).map(bundleOf);
+  return chains.filter((chain) => !received.some((one) => sameBytes(one, chain)));
 }
 
 // By a link, over which messages come as they are.
@@ -301,12 +324,13 @@ export async function news() {
   return row ? [row.payer.known.keys, ...row.payer.known.lists] : [];
 }
 
-/** @param {AnyMessage} message to whichever machine it is for; throws Problem */
-export async function takeIn(message) {
+/** @param {AnyMessage} message to whichever machine it is for @param {Bytes} data as it came; throws Problem */
+export async function takeIn(message, data) {
   const machines = await meant(message);
   if (!machines.length) throw new Problem("offline_not_expected");
-  for (const [side, id] of machines) mustGoOn(await tell(side, id, { type: "received", data: message.raw }));
+  for (const [side, id] of machines) mustGoOn(await tell(side, id, { type: "received", data }));
   if (message.kind === "keys" || message.kind === "revocations") return;
+  await gain();
   await refresh();
   handIn();
 }

@@ -87,11 +87,11 @@ const NAME_MAX = 20;
 const MEMO_MAX = 24;
 const LIFE_MAX = 3_600;
 const HOPS_MAX = 3;
-const SOURCES_MAX = 4;
+export const SOURCES_MAX = 4;
 const KEYS_MAX = 16;
 /** In one list; further ones follow from its epoch on. */
 export const REVOKED_MAX = 900;
-const BUNDLE_MAX = 100;
+export const BUNDLE_MAX = 100;
 
 const passOctets = octets(1, PASS_MAX);
 /** @type {Rule} */

@@ -200,7 +200,7 @@ async function hear(mine, data) {
     } else if (message.kind === "void" && offer?.id === hexOf(message.requestId)) {
       change({ offer: null, problem: new Problem("offline_cancelled") });
     } else if ((message.kind !== "keys" && message.kind !== "revocations") || mine.news++ < NEWS_MAX) {
-      await takeIn(message);
+      await takeIn(message, data);
     }
   } catch (error) {
     change({ problem: asProblem(error) });
@@ -219,10 +219,11 @@ function hand() {
 }
 
 /** @param {import("./holdings.js").Exchange} one @returns {Bytes} what the other side has to have */
-function dueOf({ role, state, item }) {
-  if (role === "payer") return state === "signed" ? item.pay : NONE;
-  if (item.receipt.length || item.void.length) return item.receipt.length ? item.receipt : item.void;
-  return state === "inviting" ? item.invite : NONE;
+function dueOf({ role, state, shown, items }) {
+  if (role === "payer") return shown;
+  const { receipt = NONE, void: off = NONE } = items.at(-1) ?? {};
+  if (receipt.length || off.length) return receipt.length ? receipt : off;
+  return state === "inviting" ? shown : NONE;
 }
 
 /** Whoever receives learns that a link is lost. @param {Talk} mine @param {number} kind @param {Bytes} [body] */

@@ -4,11 +4,12 @@
 // or `inviting → void_signed* → voided`. A PAY is kept before the RECEIPT is signed and the RECEIPT before it is sent, so
 // that a PAY that comes again meets the same RECEIPT.
 import { Malformed, NONE, sameBytes } from "./cbor.js";
+import { paysOf, readChain, readHead } from "./chain.js";
 import { checkAsk, checkPay } from "./checks.js";
 import { isSignedBy } from "./cose.js";
-import { OutOfTurn, STORE, item, refused, send, show, upload } from "./effects.js";
+import { OutOfTurn, STORE, itemsOf, refused, send, show, upload } from "./effects.js";
 import { atClock, atServer, atSignature, hasIssued, learn } from "./known.js";
-import { ACCEPTED, parse, unsealed } from "./messages.js";
+import { ACCEPTED, parse, read, unsealed } from "./messages.js";
 import { readable } from "./payer.js";
 import { holderOf } from "./purse.js";
 import * as tills from "./till.js";
@@ -84,9 +85,9 @@ const storing = (payee, till, what = NONE) => [{ ...payee, till, storing: what }
 
 /** @param {Payee} payee @param {Bytes} data @returns {Promise<Step>} */
 async function received(payee, data) {
-  const message = await readable(data);
+  const message = await readable(data, readHead);
   if (!message) return refused(payee, "unreadable");
-  if (message.kind === "pay") return paid(payee, message);
+  if (message.kind === "pay") return paid(payee, message, data);
   if (message.kind !== "keys" && message.kind !== "revocations") return refused(payee, "not_expected");
   const known = await learn(payee.known, message);
   return known === payee.known ? [payee, []] : storing({ ...payee, known }, payee.till);
@@ -122,25 +123,28 @@ async function cancelled(payee, id) {
 
 // Being paid.
 
-/** @param {Payee} payee @param {Pay} pay @returns {Promise<Step>} */
-async function paid(payee, pay) {
+/** @param {Payee} payee @param {Pay} pay @param {Bytes} data as it came @returns {Promise<Step>} */
+async function paid(payee, pay, data) {
   const request = tills.askedWith(payee.till, pay.requestHash);
   if (request?.answeredAt) return answered(payee, request, pay);
+  const chain = await readable(data, readChain);
+  if (!chain) return refused(payee, "unreadable");
   if (await hasIssued(payee.known, pay.payer)) {
     payee = { ...payee, known: atSignature(payee.known, pay.payer.notBefore) };
   }
-  const refusal = await checkPay(payee.known, payee.till, request, pay);
+  const refusal = await checkPay(payee.known, payee.till, request, chain);
   if (refusal || !request) return refused(payee, refusal ?? "not_my_request");
   /** @type {Request} */
-  const verified = { ...request, stage: "verified", pay: pay.raw, answeredAt: payee.known.now };
-  return storing(payee, tills.taking(tills.changed(payee.till, verified), tills.takenOf(pay)), request.id);
+  const verified = { ...request, stage: "verified", pay: data, answeredAt: payee.known.now };
+  const till = paysOf(chain).map(tills.takenOf).reduce(tills.taking, tills.changed(payee.till, verified));
+  return storing(payee, till, request.id);
 }
 
 /** The same PAY meets the same RECEIPT; any PAY for a cancelled request its VOID. @param {Payee} payee @param {Request} request @param {Pay} pay @returns {Promise<Step>} */
 async function answered(payee, request, pay) {
   if (request.void.length) return [payee, [send(request.void), show("refused", "cancelled")]];
   if (!request.pay.length) return refused(payee, "cancelled"); // its VOID is about to be signed
-  if (!sameBytes((await parse("pay", request.pay)).hash, pay.hash)) return refused(payee, "already_paid");
+  if (!sameBytes((await readHead(request.pay)).hash, pay.hash)) return refused(payee, "already_paid");
   if (!request.receipt.length) return [payee, [await signing(payee, request)]];
   return [payee, [send(request.receipt), show("accepted")]];
 }
@@ -160,7 +164,7 @@ async function draft(payee, { id, amount, memo, madeAt, stage, invite, pay, rece
   const { payee: holder } = await parse("invite", invite);
   const made = isOff
     ? await unsealed("void", { requestId: id, payeePass: holder.id, time })
-    : await unsealed("receipt", { payHash: (await parse("pay", pay)).hash, status: ACCEPTED, time });
+    : await unsealed("receipt", { payHash: (await readHead(pay)).hash, status: ACCEPTED, time });
   return { made, key: holder.key };
 }
 
@@ -227,21 +231,20 @@ async function stored({ storing: about, ...rest }) {
       return [payee, [await signing(payee, request)]];
     case "accepted": {
       const till = tills.changed(payee.till, { ...request, stage: "receipt_sent" });
-      return [{ ...payee, till }, [send(request.receipt), show("accepted"), ...upload([itemOf(request)])]];
+      return [{ ...payee, till }, [send(request.receipt), show("accepted"), ...upload(await itemsOf(request))]];
     }
     case "void_signed":
-      return [payee, [send(request.void), show("voided"), ...upload([itemOf(request)])]];
+      return [payee, [send(request.void), show("voided"), ...upload(await itemsOf(request))]];
     default:
       return [payee, []];
   }
 }
 
-/** @param {Request} request */
-const itemOf = ({ invite, pay, receipt, void: off }) => item(off.length ? { invite, void: off } : { invite, pay, receipt });
-
 /** @param {Till} till */
-const uploads = ({ requests }) =>
-  upload(requests.filter(({ stage }) => TO_UPLOAD.has(stage) || stage === "void_signed").map(itemOf));
+async function uploads({ requests }) {
+  const waiting = requests.filter(({ stage }) => TO_UPLOAD.has(stage) || stage === "void_signed");
+  return upload((await Promise.all(waiting.map(itemsOf))).flat());
+}
 
 // What others say.
 
@@ -253,7 +256,7 @@ function seen(payee, taken) {
 
 /** @param {Payee} payee @param {Bytes} data @returns {Promise<Step>} */
 async function renewed(payee, data) {
-  const own = await readable(data);
+  const own = await readable(data, read);
   if (own?.kind !== "pass") return refused(payee, "unreadable");
   if (!(await hasIssued(payee.known, own))) return refused(payee, "unknown_issuer");
   const requests = payee.till.requests.filter(({ stage }) => stage !== "asking");
@@ -274,14 +277,14 @@ async function outcome(payee, { hash, outcome: word }) {
 async function stageAfter({ stage, void: off, pay }, hash, word) {
   if (stage === "void_signed" && sameBytes((await parse("void", off)).hash, hash)) return "voided";
   const isOpen = TO_UPLOAD.has(stage) || stage === "partial"; // what is left open of a part may still come
-  return isOpen && sameBytes((await parse("pay", pay)).hash, hash) ? (AFTER[word] ?? stage) : null;
+  return isOpen && sameBytes((await readHead(pay)).hash, hash) ? (AFTER[word] ?? stage) : null;
 }
 
-/** @param {Payee} payee @param {number} now @returns {Step} */
-function synced(payee, now) {
+/** @param {Payee} payee @param {number} now @returns {Promise<Step>} */
+async function synced(payee, now) {
   const known = atServer(payee.known, now);
   const [next, effects] = storing({ ...payee, known }, tills.tidied(payee.till, known.now));
-  return [next, [...effects, ...uploads(next.till)]];
+  return [next, [...effects, ...(await uploads(next.till))]];
 }
 
 /** Go on from what was stored. What was not signed yet is forgotten, but an accepted PAY. @param {Payee} payee @param {number} now @returns {Promise<Step>} */
@@ -290,5 +293,5 @@ async function restarted(payee, now) {
   const next = { ...payee, known: atClock(payee.known, now), till, storing: null };
   const unsigned = till.requests.filter(({ stage }) => stage === "verified");
   const signatures = await Promise.all(unsigned.map((request) => signing(next, request)));
-  return [next, [...signatures, ...uploads(till)]];
+  return [next, [...signatures, ...(await uploads(till))]];
 }

@@ -4,9 +4,10 @@
 // idle` for the CLOSE. A PAY is signed once for one request and stays in the purse; whatever happens then, the same bytes
 // are sent again.
 import { Malformed, NONE, sameBytes } from "./cbor.js";
+import { readLink } from "./chain.js";
 import { checkInvite, checkNumber, checkOwn } from "./checks.js";
 import { isSignedBy } from "./cose.js";
-import { OutOfTurn, STORE, item, refused, send, show, upload } from "./effects.js";
+import { OutOfTurn, STORE, item, itemsOf, refused, send, show, upload } from "./effects.js";
 import { atClock, atServer, atSignature, hasIssued, learn } from "./known.js";
 import { parse, read, unsealed } from "./messages.js";
 import * as purses from "./purse.js";
@@ -98,6 +99,8 @@ export async function step(payer, event) {
       return setAside(next);
     case "closing":
       return closing(next);
+    case "gained":
+      return gained(next, event.chain);
     case "tick":
       return [next, []];
     default:
@@ -113,7 +116,7 @@ const idle = (payer) => ({ ...payer, front: "idle", offer: null });
 
 /** @param {Payer} payer @param {Bytes} data @returns {Promise<Step>} */
 async function received(payer, data) {
-  const message = await readable(data);
+  const message = await readable(data, read);
   if (!message) return refused(payer, "unreadable");
   switch (message.kind) {
     case "invite":
@@ -132,10 +135,10 @@ async function received(payer, data) {
   }
 }
 
-/** @param {Bytes} data @returns {Promise<Message<import("./cose.js").Kind> | null>} */
-export async function readable(data) {
+/** @template T @param {Bytes} data @param {(data: Bytes) => Promise<T>} as @returns {Promise<T | null>} null when it is malformed */
+export async function readable(data, as) {
   try {
-    return await read(data);
+    return await as(data);
   } catch (error) {
     if (error instanceof Malformed) return null;
     throw error;
@@ -162,7 +165,7 @@ async function invitedAgain(payer, payment, invite) {
   if (!sameBytes((await parse("invite", payment.invite)).hash, invite.hash)) return refused(payer, "request_changed");
   if (["confirmed", "closing"].includes(stageOf(payer))) return refused(payer, "unfinished");
   if (payment.stage === "voided") return refused(payer, "cancelled");
-  return [{ ...idle(payer), atHand: payment.hash }, [send(payment.pay), show(viewOf(payment))]];
+  return [{ ...idle(payer), atHand: payment.hash }, [await sending(payer, payment), show(viewOf(payment))]];
 }
 
 /** @param {Payer} payer @param {string} phone @returns {Promise<Step>} */
@@ -221,7 +224,7 @@ async function signed(payer, { hash, signature }) {
   if (message.kind === "close") return storing({ ...idle(payer), purse: await purses.closed(payer.purse, message) }, hash);
   const { invite } = /** @type {Offer} */ (payer.offer);
   const pay = /** @type {Message<"pay">} */ (message);
-  const purse = purses.withPayment(payer.purse, pay, await parse("invite", invite));
+  const purse = await purses.withPayment(payer.purse, pay, await parse("invite", invite));
   return storing({ ...idle(payer), purse, atHand: hash }, hash);
 }
 
@@ -229,8 +232,8 @@ async function signed(payer, { hash, signature }) {
 const keyFailed = (payer) =>
   refused({ ...payer, front: payer.front === "confirmed" ? "review" : "idle" }, "key_failed");
 
-/** @param {Payer} payer @returns {Step} */
-function stored({ storing: about, ...rest }) {
+/** @param {Payer} payer @returns {Promise<Step>} */
+async function stored({ storing: about, ...rest }) {
   const hash = about ?? NONE;
   const payer = { ...rest, storing: null };
   const { close } = payer.purse;
@@ -239,14 +242,17 @@ function stored({ storing: about, ...rest }) {
   if (payment.stage === "signed") return sent(payer, payment);
   const shown = sameBytes(hash, payer.atHand) ? [show(viewOf(payment))] : [];
   const isReplied = payment.stage === "receipted" || payment.void.length > 0;
-  return [payer, isReplied ? [...shown, ...upload([itemOf(payment)])] : shown];
+  return [payer, isReplied ? [...shown, ...upload(await itemsFor(payer, payment))] : shown];
 }
 
-/** @param {Payer} payer @param {Payment} payment @returns {Step} */
-function sent(payer, payment) {
+/** @param {Payer} payer @param {Payment} payment @returns {Promise<Step>} */
+async function sent(payer, payment) {
   const purse = purses.changed(payer.purse, { ...payment, stage: "sent" });
-  return [{ ...payer, purse }, [send(payment.pay), show("sending")]];
+  return [{ ...payer, purse }, [await sending(payer, payment), show("sending")]];
 }
+
+/** @param {Payer} payer @param {Payment} payment @returns {Promise<Effect>} with what it passes on */
+const sending = async ({ purse }, payment) => send(await purses.asSent(purse, payment));
 
 /** @param {Payer} payer @param {Message<"receipt">} receipt @returns {Promise<Step>} */
 async function receipted(payer, receipt) {
@@ -282,11 +288,11 @@ function replied(payer, payment) {
   return storing({ ...payer, purse: purses.changed(payer.purse, payment) }, payment.hash);
 }
 
-/** @param {Payer} payer @returns {Step} */
-function setAside(payer) {
+/** @param {Payer} payer @returns {Promise<Step>} */
+async function setAside(payer) {
   const payment = purses.paymentOf(payer.purse, payer.atHand);
   const isOpen = payment !== undefined && OPEN.has(payment.stage);
-  return [{ ...idle(payer), atHand: NONE }, isOpen ? upload([itemOf(payment)]) : []];
+  return [{ ...idle(payer), atHand: NONE }, isOpen ? upload(await itemsFor(payer, payment)) : []];
 }
 
 /** @param {Payer} payer @returns {Promise<Step>} */
@@ -295,6 +301,13 @@ async function closing(payer) {
   const refusal = await checkOwn(payer.known, payer.purse);
   if (refusal) return refused(payer, refusal);
   return signing({ ...payer, front: "closing", offer: null, atHand: NONE, closingAt: payer.known.now });
+}
+
+/** @param {Payer} payer @param {Bytes} chain @returns {Promise<Step>} */
+async function gained(payer, chain) {
+  const link = await readable(chain, readLink);
+  const purse = link ? await purses.gaining(payer.purse, link) : payer.purse;
+  return purse === payer.purse ? [payer, []] : storing({ ...payer, purse });
 }
 
 /** The hash is that of the PAY, the VOID or the CLOSE. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
@@ -325,30 +338,32 @@ async function synced(payer, { now, sequence, hash, cumulative, ended }) {
   const purse = sequence ? await purses.synced(payer.purse, { sequence, hash, cumulative }, ended) : payer.purse;
   const next = purse === payer.purse ? payer : { ...idle(payer), purse };
   const [waiting, effects] = storing({ ...next, known: atServer(next.known, now) });
-  return [waiting, [...effects, ...uploads(waiting)]];
+  return [waiting, [...effects, ...(await uploads(waiting))]];
 }
 
 /**
  * Go on from what was stored. What was not signed yet is forgotten; a doubt is written down.
- * @param {Payer} payer @param {EventOf<"restarted">} event @returns {Step}
+ * @param {Payer} payer @param {EventOf<"restarted">} event @returns {Promise<Step>}
  */
-function restarted(payer, { now, sequenceSeen }) {
+async function restarted(payer, { now, sequenceSeen }) {
   const purse = purses.restarted(payer.purse, sequenceSeen);
   const isDoubted = purse !== payer.purse;
   const again = idle({ ...payer, known: atClock(payer.known, now), purse, storing: isDoubted ? NONE : null });
   const first = isDoubted ? [STORE] : [];
-  const all = uploads(again);
+  const all = await uploads(again);
   const payment = purses.paymentOf(purse, again.atHand);
   if (payment?.stage === "signed" || payment?.stage === "sent") {
-    const [next, sending] = sent(again, payment);
-    return [next, [...first, ...sending, ...all]];
+    const [next, effects] = await sent(again, payment);
+    return [next, [...first, ...effects, ...all]];
   }
   return [again, purse.doubt === "none" ? [...first, ...all] : [...first, show("sync_first"), ...all]];
 }
 
-/** @param {Payer} payer @returns {Effect[]} all that the server may not know yet */
-function uploads({ purse }) {
-  const items = purse.payments.filter((one) => OPEN.has(one.stage) || isVoidUnknown(one)).map(itemOf);
+/** @param {Payer} payer @returns {Promise<Effect[]>} all that the server may not know yet */
+async function uploads(payer) {
+  const { purse } = payer;
+  const unknown = purse.payments.filter((one) => OPEN.has(one.stage) || isVoidUnknown(one));
+  const items = (await Promise.all(unknown.map((one) => itemsFor(payer, one)))).flat();
   return upload(isCloseUnknown(purse) ? [...items, item({ close: purse.close })] : items);
 }
 
@@ -358,8 +373,8 @@ const isCloseUnknown = ({ close, closeKnown }) => close.length > 0 && !closeKnow
 /** @param {Payment} payment */
 const isVoidUnknown = (payment) => payment.void.length > 0 && !payment.voidKnown;
 
-/** @param {Payment} payment */
-const itemOf = ({ invite, pay, receipt, void: off }) => item(off.length ? { invite, void: off } : { invite, pay, receipt });
+/** @param {Payer} payer @param {Payment} payment */
+const itemsFor = async ({ purse }, payment) => itemsOf({ ...payment, pay: await purses.asSent(purse, payment) });
 
 /** @param {Payment} payment */
 const viewOf = ({ stage }) => VIEWS[stage] ?? "sending";

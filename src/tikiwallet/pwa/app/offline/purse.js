@@ -1,7 +1,10 @@
 // A payer's pass with its chain of payments. It never goes backwards. Pure.
 import { NONE, sameBytes } from "./cbor.js";
-import { parse } from "./messages.js";
+import { bundleOf, coverOf, fits, readLink, withSources } from "./chain.js";
+import { UINT32_MAX } from "./fields.js";
+import { SOURCES_MAX, parse } from "./messages.js";
 /** @typedef {import("./cbor.js").Bytes} Bytes */
+/** @typedef {import("./chain.js").Link} Link */
 /** @typedef {import("./messages.js").Pass} Pass */
 /** @template {import("./cose.js").Kind} K @typedef {import("./messages.js").Message<K>} Message */
 /**
@@ -27,8 +30,16 @@ import { parse } from "./messages.js";
  * @property {boolean} voidKnown the server has it
  */
 /**
- * @typedef {{ own: Bytes, tip: Tip, payments: Payment[], close: Bytes, doubt: Doubt, seen: number, closeKnown: boolean }} Purse
- * own: the PASS; closeKnown: the server has the CLOSE
+ * @typedef {object} Purse
+ * @property {Bytes} own the PASS
+ * @property {Tip} tip
+ * @property {Payment[]} payments
+ * @property {Bytes} close
+ * @property {Doubt} doubt
+ * @property {number} seen
+ * @property {boolean} closeKnown the server has the CLOSE
+ * @property {Bytes[]} [received] payments to this pass, in the order received, that it can pass on: each with its chain. An
+ *   earlier version's store has none
  */
 
 /** A payment or CLOSE that does not follow the last one: a bug, and never to be sent. */
@@ -43,6 +54,7 @@ export const purseOf = (own) => ({
   doubt: "none",
   seen: 0,
   closeKnown: false,
+  received: [],
 });
 
 /** @param {{ own: Bytes }} of purse or till @returns {Promise<Pass>} */
@@ -53,6 +65,25 @@ export const paymentOf = ({ payments }, hash) => payments.find((one) => sameByte
 
 /** @param {Purse} purse @param {Bytes} requestId */
 export const answerTo = ({ payments }, requestId) => payments.find((one) => sameBytes(one.requestId, requestId));
+
+/** @param {Purse} purse @returns {Promise<Link[]>} what it can pass on */
+const receivedOf = ({ received = [] }) => Promise.all(received.map(readLink));
+
+/** @param {Purse} purse @returns {Promise<number>} what may still be spent, in minor units */
+export async function leftOf(purse) {
+  const most = coverOf(await holderOf(purse), await receivedOf(purse));
+  return Math.max(0, Math.min(most, UINT32_MAX) - purse.tip.cumulative);
+}
+
+/** @param {Purse} purse @param {number} amount @returns {Promise<Link[]>} what the next PAY passes on: the first that it received, as few as cover it */
+export async function sourcesFor(purse, amount) {
+  const [own, received] = [await holderOf(purse), await receivedOf(purse)];
+  const count = received.findIndex((_, i) => coverOf(own, received.slice(0, i)) >= purse.tip.cumulative + amount);
+  return count < 0 ? received : received.slice(0, count);
+}
+
+/** @param {Link[]} sources @returns {Bytes[] | undefined} as a PAY names them */
+const namesOf = (sources) => (sources.length ? sources.map(({ pay }) => pay.hash) : undefined);
 
 /** @param {Purse} purse @param {Message<"invite">} invite @param {number} time @returns {Promise<import("./messages.js").PayFields>} the next PAY */
 export async function draftOf(purse, { amount, payee, hash }, time) {
@@ -66,18 +97,21 @@ export async function draftOf(purse, { amount, payee, hash }, time) {
     payeePass: payee.id,
     requestHash: hash,
     time,
+    sources: namesOf(await sourcesFor(purse, amount)),
   };
 }
 
-/** @param {Purse} purse @param {Message<"pay">} pay signed @param {Message<"invite">} invite @returns {Purse} */
-export function withPayment(purse, pay, invite) {
+/** @param {Purse} purse @param {Message<"pay">} pay signed @param {Message<"invite">} invite @returns {Promise<Purse>} */
+export async function withPayment(purse, pay, invite) {
   const { tip, own } = purse;
+  const sources = namesOf(await sourcesFor(purse, pay.amount));
   const follows =
     sameBytes(pay.payer.raw, own) &&
     pay.sequence === tip.sequence + 1 &&
     sameBytes(pay.previous, tip.hash) &&
     pay.cumulative === tip.cumulative + pay.amount &&
-    pay.cumulative <= pay.payer.amount;
+    pay.amount <= (await leftOf(purse)) &&
+    String(pay.sources) === String(sources);
   if (!follows || purse.close.length || purse.doubt !== "none") throw new WentBack();
   const { hash, sequence, cumulative } = pay;
   /** @type {Payment} */
@@ -92,6 +126,23 @@ export function withPayment(purse, pay, invite) {
     voidKnown: false,
   };
   return { ...purse, tip: { sequence, hash, cumulative }, payments: [...purse.payments, payment] };
+}
+
+/** @param {Purse} purse @param {Payment} payment @returns {Promise<Bytes>} as it travels */
+export async function asSent(purse, { pay }) {
+  const { sources } = await parse("pay", pay);
+  return sources ? withSources(pay, (await receivedOf(purse)).slice(0, sources.length)) : pay;
+}
+
+/** @param {Purse} purse @param {Link} link @returns {Promise<Purse>} with one more payment that it may pass on; the same where that may not be */
+export async function gaining(purse, link) {
+  const [own, received] = [await holderOf(purse), await receivedOf(purse)];
+  const isOpen = purse.close.length === 0 && purse.doubt !== "lost";
+  const isNew = !received.some(({ pay }) => sameBytes(pay.hash, link.pay.hash));
+  const isOwn = sameBytes(link.invite.payee.raw, own.raw) && sameBytes(link.pay.payeePass, own.id);
+  const mayBe = own.amount > 0 && link.hops < own.limits.hops && received.length < SOURCES_MAX;
+  if (!isOpen || !isNew || !isOwn || !mayBe || !fits([...received, link])) return purse;
+  return { ...purse, received: [...(purse.received ?? []), bundleOf(link)] };
 }
 
 /** @param {Purse} purse @param {number} time @returns {Promise<import("./messages.js").CloseFields>} with the next PAY's sequence number */

@@ -12,6 +12,7 @@ import { refresh } from "./holdings.js";
 import { begin, forget, keepFact, now, readAll, readFact, write } from "./journal.js";
 import { read as message } from "./messages.js";
 import { alone, tell } from "./meeting.js";
+import { once, uploadsOf } from "./uploads.js";
 
 /** @typedef {import("./effects.js").Item} Item */
 /** @typedef {import("./meeting.js").Side} Side */
@@ -105,19 +106,17 @@ async function knownTips() {
 
 /** @param {Machine[]} machines @returns {Promise<boolean>} whether anything was handed in */
 async function handIn(machines) {
-  /** @type {Map<string, Item>} */
-  const items = new Map();
+  /** @type {Item[]} */
+  const items = [];
   const tips = await knownTips();
   for (const { side, id } of machines) {
     const tip = tips.get(id) ?? { sequence: 0, hash: NONE, cumulative: 0, ended: false };
     const result = await tell(side, id, { type: "synced", ...tip });
-    for (const item of result.items) items.set(String([item.close, item.void, item.pay]), item);
+    items.push(...result.items);
   }
   /** @type {Problem | null} */
   let refused = null;
-  const waiting = [...items.values()];
-  for (let i = 0; i < waiting.length; i += AT_ONCE) {
-    const some = waiting.slice(i, i + AT_ONCE);
+  for (const some of await uploadsOf(once(items), AT_ONCE)) {
     const told = await post("/v1/offline/settlements", { items: some.map(written) });
     for (const [at, one] of told.items.entries()) {
       // Not taken in: it stays here, and is brought again.
@@ -126,7 +125,7 @@ async function handIn(machines) {
     }
   }
   if (refused) throw refused;
-  return waiting.length > 0;
+  return items.length > 0;
 }
 
 /** @param {Item} item @returns {Record<string, string>} as the service takes it */
@@ -135,8 +134,9 @@ const written = (item) =>
 
 /** @param {import("./holdings.js").Exchange[]} exchanges saves them as a file that anybody can hand in */
 export function saveAll(exchanges) {
-  const items = exchanges.filter(({ item }) => item.pay.length + item.void.length).map(({ item }) => written(item));
-  const file = new Blob([JSON.stringify({ items })], { type: "application/json" });
+  const oldest = [...exchanges].reverse().flatMap(({ items }) => items);
+  const items = once(oldest.filter(({ pay, void: off }) => pay.length + off.length));
+  const file = new Blob([JSON.stringify({ items: items.map(written) })], { type: "application/json" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = `tikiwallet-offline-${new Date().toISOString().slice(0, 10)}.json`;

@@ -17,7 +17,7 @@ import { NONE, sameBytes } from "./cbor.js";
  * @property {Bytes} hash of the INVITE
  * @property {number} answeredAt when the PAY was accepted, or, with no PAY, when the request was called off
  * @property {Bytes} invite
- * @property {Bytes} pay
+ * @property {Bytes} pay as it came: with what it passes on
  * @property {Bytes} receipt
  * @property {Bytes} void
  */

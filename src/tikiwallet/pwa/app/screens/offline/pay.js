@@ -63,8 +63,9 @@ function Scan({ take }) {
     }
     try {
       const offer = await readInvite(text);
-      if (offer?.isSigned) navigate(`/offline/with/${offer.id}`, { replace: true });
-      else if (offer) take(offer);
+      if (!offer) return ""; // a part of it
+      if (offer.isSigned) navigate(`/offline/with/${offer.id}`, { replace: true });
+      else take(offer);
       return null;
     } catch (error) {
       return wordsOf(asProblem(error));

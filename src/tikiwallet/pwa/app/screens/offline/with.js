@@ -51,8 +51,8 @@ export default function With({ params, done }) {
   if (done) return html`<${Outcome} key="outcome" one=${one} go=${setStep} done=${done} />`;
   if (one.state === "inviting") return html`<${Inviting} key="inviting" one=${one} go=${setStep} />`;
   if (one.state === "signed") return html`<${Sent} key="sent" one=${one} go=${setStep} />`;
-  if (one.state === "accepted" && one.code) return html`<${Receipt} key="receipt" one=${one} />`;
-  if (one.state === "void" && one.code) return html`<${CalledOff} key="void" one=${one} />`;
+  if (one.state === "accepted" && one.codes[0]) return html`<${Receipt} key="receipt" one=${one} />`;
+  if (one.state === "void" && one.codes[0]) return html`<${CalledOff} key="void" one=${one} />`;
   return html`<${Outcome} key="outcome" one=${one} go=${setStep} />`;
 }
 
@@ -62,7 +62,7 @@ function Scan({ one, back }) {
   /** @param {string} text @returns {Promise<string | null>} */
   const onText = async (text) => {
     try {
-      if (!(await take(one.id, text))) return null; // a part of it: the next frame
+      if (!(await take(one.id, text))) return ""; // a part of it: the next frame
       back();
       return null;
     } catch (error) {
@@ -122,7 +122,7 @@ function Inviting({ one, go }) {
 }
 
 /** As large as the screen allows. @param {{ one: Exchange, label: string }} props */
-const Code = ({ one, label }) => html`<div class="off-code"><${QR} text=${one.code} label=${label} ecc="L" /></div>`;
+const Code = ({ one, label }) => html`<div class="off-code"><${QR} text=${one.codes} label=${label} ecc="L" /></div>`;
 
 /** Payer: the signed payment as a code. @param {{ one: Exchange, go: (step: Step) => void }} props */
 function Sent({ one, go }) {

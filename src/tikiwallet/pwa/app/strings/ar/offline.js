@@ -246,7 +246,7 @@ export default {
   "problem.offline_over_pass": "ليس لدى الطرف الآخر هذا القدر بلا شبكة. لا تقبله.",
   "problem.offline_broken_chain": "لا تتفق هذه الدفعة مع مال الطرف الآخر بلا شبكة. لا تقبلها.",
   "problem.offline_conflict": "وقّع الطرف الآخر شيئًا آخر مكانها. لا تقبلها.",
-  "problem.offline_passed_on": "المال الذي لم تتم تسويته بعد لا يمكن دفعه لغيرك.",
+  "problem.offline_passed_on": "دُفع هذا المال لآخرين أكثر من المسموح.",
   "problem.offline_already_paid": "دُفع هذا الطلب من قبل.",
   "problem.offline_cancelled": "أُلغي هذا الطلب.",
   "problem.offline_asked_already": "قُدّم هذا الطلب من قبل.",

@@ -238,7 +238,7 @@ export default {
   "problem.offline_over_pass": "The other side does not have that much offline. Do not take it.",
   "problem.offline_broken_chain": "This payment does not fit the other side's offline money. Do not take it.",
   "problem.offline_conflict": "The other side has signed something else in its place. Do not take it.",
-  "problem.offline_passed_on": "Money that has not settled yet cannot be passed on.",
+  "problem.offline_passed_on": "This money was passed on more often than it may be.",
   "problem.offline_already_paid": "This request was paid already.",
   "problem.offline_cancelled": "This request was called off.",
   "problem.offline_asked_already": "This request was made before.",

@@ -238,7 +238,7 @@ export default {
   "problem.offline_over_pass": "सामने वाले के पास ऑफ़लाइन इतना पैसा नहीं है। इसे न लें।",
   "problem.offline_broken_chain": "यह भुगतान सामने वाले के ऑफ़लाइन पैसे से मेल नहीं खाता। इसे न लें।",
   "problem.offline_conflict": "सामने वाले ने इसकी जगह कुछ और हस्ताक्षर किया है। इसे न लें।",
-  "problem.offline_passed_on": "जो पैसा अभी निपटा नहीं, उसे आगे नहीं दिया जा सकता।",
+  "problem.offline_passed_on": "यह पैसा तय से ज़्यादा बार आगे दिया गया है।",
   "problem.offline_already_paid": "इस माँग का भुगतान हो चुका है।",
   "problem.offline_cancelled": "यह माँग रद्द कर दी गई।",
   "problem.offline_asked_already": "यह माँग पहले की जा चुकी है।",

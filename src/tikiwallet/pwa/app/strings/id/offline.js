@@ -232,7 +232,7 @@ export default {
   "problem.offline_over_pass": "Pihak lain tidak punya sebanyak itu secara luring. Jangan diterima.",
   "problem.offline_broken_chain": "Pembayaran ini tidak cocok dengan uang luring pihak lain. Jangan diterima.",
   "problem.offline_conflict": "Pihak lain menandatangani hal lain di tempatnya. Jangan diterima.",
-  "problem.offline_passed_on": "Uang yang belum dibukukan tidak dapat diteruskan.",
+  "problem.offline_passed_on": "Uang ini diteruskan lebih sering daripada yang boleh.",
   "problem.offline_already_paid": "Permintaan ini sudah dibayar.",
   "problem.offline_cancelled": "Permintaan ini dibatalkan.",
   "problem.offline_asked_already": "Permintaan ini sudah dibuat sebelumnya.",

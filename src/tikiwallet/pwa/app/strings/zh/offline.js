@@ -232,7 +232,7 @@ export default {
   "problem.offline_over_pass": "对方离线没有那么多钱。请不要接受。",
   "problem.offline_broken_chain": "这笔付款与对方的离线钱款不符。请不要接受。",
   "problem.offline_conflict": "对方在同一位置签了别的付款。请不要接受。",
-  "problem.offline_passed_on": "尚未入账的钱不能转付。",
+  "problem.offline_passed_on": "这笔钱的转付次数超过了限制。",
   "problem.offline_already_paid": "这个请求已经付过了。",
   "problem.offline_cancelled": "这个请求已取消。",
   "problem.offline_asked_already": "这个请求之前已发出。",
