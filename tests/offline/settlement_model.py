@@ -189,14 +189,14 @@ class Server:
         rest -= part
         claim.open = rest
         claim.credited = pay.amount - rest
-        self._credit(claim.invite.payee, claim.credited)
+        self._credit(claim.invite.payee, claim.hops, claim.credited)
         claim.outcome = Outcomes.PARTIAL if rest else Outcomes.CREDITED
 
-    def _credit(self, payee: Pass, amount: int) -> None:
+    def _credit(self, payee: Pass, hops: int, amount: int) -> None:
         """Into the pass that may spend it on, or the wallet."""
         close = self.closes.get(payee.id)
         ended = close is not None and close.cumulative <= payee.amount
-        if payee.amount and payee.limits.hops and not ended:
+        if payee.amount and hops < payee.limits.hops and not ended:
             self.escrow[payee.id] += amount
         else:
             self.wallets[self.owners[payee.id]] += amount

@@ -128,15 +128,16 @@ def test_who_is_shown_a_chain_sees_not_all() -> None:
 def test_a_pass_takes_in_what_it_may_still_spend() -> None:
     standing = Standing(TERMS._replace(hops=1), settled=100, received=300)
     assert standing.escrow == TERMS.amount + 200
-    assert standing.takes_in(SGD, TERMS.claim_until)
-    assert not standing.takes_in(SGD, TERMS.claim_until + 1)
-    assert not standing.takes_in(840, ISSUED)
-    assert not Standing(TERMS).takes_in(SGD, ISSUED)
-    assert not Standing(TERMS._replace(hops=1, amount=0)).takes_in(SGD, ISSUED)
+    assert standing.takes_in(SGD, 0, TERMS.claim_until)
+    assert not standing.takes_in(SGD, 0, TERMS.claim_until + 1)
+    assert not standing.takes_in(840, 0, ISSUED)
+    assert not standing.takes_in(SGD, 1, ISSUED)
+    assert not Standing(TERMS).takes_in(SGD, 0, ISSUED)
+    assert not Standing(TERMS._replace(hops=1, amount=0)).takes_in(SGD, 0, ISSUED)
     standing.closing = Closing(b"c", 3, TERMS.amount + 1)
-    assert standing.takes_in(SGD, ISSUED)
+    assert standing.takes_in(SGD, 0, ISSUED)
     standing.closing = Closing(b"c", 3, TERMS.amount)
-    assert not standing.takes_in(SGD, ISSUED)
+    assert not standing.takes_in(SGD, 0, ISSUED)
 
 
 def test_a_locked_pass_pays_its_payee_only() -> None:

@@ -230,12 +230,12 @@ class Standing:
         """What is left of the escrow."""
         return self.terms.amount + self.received - self.settled
 
-    def takes_in(self, currency: int, now: int) -> bool:
-        """Whether what is paid to this pass may still be spent from it: then it is where the money
-        goes, and not the wallet."""
+    def takes_in(self, currency: int, hops: int, now: int) -> bool:
+        """Whether a payment of so many hops to this pass may still be spent from it: then that is
+        where the money goes, and not the wallet."""
         terms, closing = self.terms, self.closing
         ended = closing is not None and closing.cumulative <= terms.amount
-        may = terms.amount > 0 and terms.hops > 0 and terms.currency == currency
+        may = terms.amount > 0 and hops < terms.hops and terms.currency == currency
         return may and not ended and now <= terms.claim_until
 
     def conflict_of(self, signed: Signed) -> tuple[Contradiction, bytes] | None:
