@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -73,11 +74,12 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, LoopFactory]:
     return loops
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
-    items[:] = _each_statement_on_each_server(items)
+    items[:] = _mixed(list(_each_statement_on_each_server(items)))
 
 
 def _each_statement_on_each_server(items: list[pytest.Item]) -> Iterator[pytest.Item]:
@@ -86,14 +88,41 @@ def _each_statement_on_each_server(items: list[pytest.Item]) -> Iterator[pytest.
     first = _servers()[0]
     seen = set()
     for item in items:
-        parameters = getattr(item, "callspec", None)
-        server = first if parameters is None else parameters.params.get("server", first)
+        server = _server_of(item) or first
         if server != first:
             test = (server, item.nodeid.partition("[")[0])
             if test in seen:
                 continue
             seen.add(test)
         yield item
+
+
+def _mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Files that wait (for processes, leases) among files that compute (browsers, rules), so that
+    several workers find both to do at any time; but all of one server before the next is started.
+    The order is the same each time."""
+    files: dict[tuple[int, Path], list[pytest.Item]] = {}
+    servers = _servers()
+    for item in items:
+        server = _server_of(item)
+        files.setdefault((-1 if server is None else servers.index(server), item.path), []).append(
+            item
+        )
+    keys = sorted(files, key=lambda key: crc32(key[1].name.encode()))
+    without = [key for key in keys if key[0] < 0]
+    with_server = sorted((key for key in keys if key[0] >= 0), key=lambda key: key[0])
+    places = {
+        key: (place + 0.5) / len(some)
+        for some in (without, with_server)
+        for place, key in enumerate(some)
+    }
+    return [item for key in sorted(places, key=places.__getitem__) for item in files[key]]
+
+
+def _server_of(item: pytest.Item) -> str | None:
+    parameters = getattr(item, "callspec", None)
+    server: str | None = None if parameters is None else parameters.params.get("server")
+    return server
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -121,7 +121,10 @@ def troubles() -> Iterator[Troubles]:
 @pytest.fixture
 def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[OpenPage]:
     """Opens a page in a browser context of its own, phone-sized unless told otherwise:
-    `open_page(state=None, theme="light", language="en-SG", desktop=False, **context options)`."""
+    `open_page(state=None, theme="light", language="en-SG", desktop=False, **context options)`.
+
+    The app keeps no files there, which takes longer than most tests: `service_workers="allow"` for
+    one that goes on without a network."""
     contexts: list[BrowserContext] = []
 
     def open_page(
@@ -141,7 +144,7 @@ def open_page(chromium: Browser, site: str, troubles: Troubles) -> Iterator[Open
             locale=language,
             storage_state=state,
             reduced_motion="reduce",
-            **options,
+            **{"service_workers": "block", **options},
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

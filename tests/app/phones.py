@@ -49,7 +49,7 @@ class Phone:
     @classmethod
     def of(cls, who: Somebody, open_page: OpenPage) -> "Phone":
         """With a camera."""
-        page = open_page(who.state)
+        page = open_page(who.state, service_workers="allow")
         page.add_init_script(f"({_CAMERA})()")
         return cls(who, page)
 

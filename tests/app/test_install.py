@@ -39,7 +39,7 @@ def _manifest(page: Page) -> dict[str, Any]:
 def test_the_manifest_is_valid_and_the_service_worker_in_control(
     open_page: OpenPage, site: str
 ) -> None:
-    page = open_page()
+    page = open_page(service_workers="allow")
     page.goto("/")
     manifest = _manifest(page)
     assert manifest["display"] == "standalone"
@@ -86,7 +86,7 @@ def test_a_first_screen_is_light(
         person = people.sign_up(f"light.{language[:2]}")
         person.open_wallet("SGD", 100)
         state = person.state
-    page = open_page(state, language=language, service_workers="block")
+    page = open_page(state, language=language)
     sizes = _loaded(page, "/", ready)
     script = sum(size for url, size in sizes.items() if url.endswith(".js"))
     print(f"{who}: {script} bytes of script, {sum(sizes.values())} in all, {len(sizes)} files")  # noqa: T201
@@ -147,7 +147,7 @@ def test_other_languages_are_not_kept_before_they_are_chosen(
       const all = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
       return all.flat().map(({ url }) => url);
     }"""
-    page = open_page(people.sign_up("light.id").state, language="id-ID")
+    page = open_page(people.sign_up("light.id").state, language="id-ID", service_workers="allow")
     page.goto("/settings")
     installed(page)
     page.wait_for_function(

@@ -133,7 +133,7 @@ def shop(site: str, people: People, tmp_path: Path) -> Iterator[Shop]:
 def phone(open_page: OpenPage, people: People) -> Phone:
     who = people.sign_up(f"near.phone.{time.monotonic_ns() % 10**6}", pin=True)
     who.open_wallet("SGD", 10_000)
-    phone = Phone(who, open_page(who.state))
+    phone = Phone(who, open_page(who.state, service_workers="allow"))
     phone.get_ready()
     return phone
 
@@ -286,7 +286,7 @@ def test_without_a_link_it_says_why_and_offers_codes(
         route.fulfill(body=body, content_type="text/javascript")
 
     state = phone.page.context.storage_state(indexed_db=True)
-    page = open_page(state, service_workers="block")
+    page = open_page(state)
     page.context.route("**/link-worker.js", over)
     page.goto(f"/nearby#192.168.1.2:4433/{'A' * 43}")
     expect(page.get_by_text(words)).to_be_visible()

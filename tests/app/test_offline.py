@@ -17,7 +17,7 @@ def test_home_and_activity_open_offline_with_their_age(open_page: OpenPage, peop
     payer, payee = people.sign_up("offline.olu"), people.sign_up("offline.una")
     wallet = payer.open_wallet("SGD", 5_000)
     payer.pay(wallet, f"@{payee.username}", 700, "Ferry")
-    page = open_page(payer.state)
+    page = open_page(payer.state, service_workers="allow")
     page.goto("/")
     # A device that meets a person for the first time empties its cache before it keeps anything.
     page.wait_for_function("() => localStorage.getItem('tw.note.person')")
@@ -45,7 +45,7 @@ def test_nothing_is_sent_without_a_network_and_nothing_typed_is_lost(
 ) -> None:
     payer, payee = people.sign_up("offline.ada"), people.sign_up("offline.bo")
     payer.open_wallet("SGD", 5_000)
-    page = open_page(payer.state)
+    page = open_page(payer.state, service_workers="allow")
     page.goto(f"/pay?to=@{payee.username}&amount=12.50&currency=SGD&memo=Boat")
     page.get_by_role("button", name="Continue").click()
     pay = page.get_by_role("button", name=shown(f"Pay S$12.50 to {payee.username}"))

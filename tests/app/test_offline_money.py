@@ -294,7 +294,7 @@ def test_a_key_cannot_be_read_out_of_the_journal(phones: tuple[Phone, Phone]) ->
 def test_a_passkey_unlocks_it_without_a_network(open_page: OpenPage, people: People) -> None:
     who = people.sign_up("off.prf", pin=True)
     who.open_wallet("SGD", 10_000)
-    page = open_page(who.state)
+    page = open_page(who.state, service_workers="allow")
     add_fingerprint_reader(page, prf=True)
     page.goto("/security/passkeys")
     page.get_by_role("button", name="Add a passkey").first.click()

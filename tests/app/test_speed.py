@@ -68,7 +68,7 @@ def who(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def fresh(open_page: OpenPage, person: Somebody, who: str) -> Open:
     """Opens a page in a browser that was never here."""
-    return lambda: open_page(person.state if who == "in" else None)
+    return lambda: open_page(person.state if who == "in" else None, service_workers="allow")
 
 
 def _usable_after(page: Page, who: str) -> float:
@@ -131,7 +131,7 @@ def test_it_paints_soon_stays_put_and_answers_at_once(fresh: Open, who: str) -> 
 
 @pytest.mark.parametrize("late", ["wallets", "wallets|contacts", "entries"])
 def test_what_comes_late_moves_nothing(open_page: OpenPage, person: Somebody, late: str) -> None:
-    page = open_page(person.state, service_workers="block")
+    page = open_page(person.state)
     page.add_init_script(f"({_OBSERVE})()")
     held: list[Route] = []
     released = False

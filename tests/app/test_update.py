@@ -52,7 +52,7 @@ def test_a_newer_version_is_told_and_taken(
     open_page: OpenPage, installation: Installation, site: str, tmp_path: Path
 ) -> None:
     people = People(site)
-    page = open_page(people.sign_up("update.isa").state)
+    page = open_page(people.sign_up("update.isa").state, service_workers="allow")
     people.close()
     page.goto("/")
     installed(page)

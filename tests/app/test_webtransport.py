@@ -220,7 +220,7 @@ def test_what_the_workers_policy_needs(
         route.fulfill(response=answer, headers=headers)
 
     # What is answered here counts as from the internet, so the permission is asked for.
-    page = open_page(service_workers="block", permissions=["local-network-access"])
+    page = open_page(permissions=["local-network-access"])
     page.context.route("**/link-worker.js", with_other_policy)
     answer = pay(loaded(page), terminal.server.text)
     assert ("receipt" in answer) is works

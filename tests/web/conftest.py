@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import httpx
 import pytest
@@ -29,6 +29,7 @@ from tikiwallet.payments.pay import PaymentRequest, Payments, PaymentTold
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.closing import Closing
+from tikiwallet.web.app_files import AppFiles
 from tikiwallet.web.application import build_application
 from tikiwallet.web.cookies import BrowserCookies
 from tikiwallet.web.metrics import Latencies, build_registry
@@ -167,6 +168,12 @@ def build_parts(stack: Stack, identity: Identity, settings: Settings) -> Parts:
     )
 
 
+@cache
+def app_files(*, sandbox: bool) -> AppFiles:
+    """The phone app, read and compressed once for all tests."""
+    return AppFiles.read(sandbox=sandbox)
+
+
 @asynccontextmanager
 async def running_web(
     database_urls: DatabaseUrls,
@@ -187,7 +194,8 @@ async def running_web(
         await identity.start()
         try:
             parts = build_parts(stack, identity, settings)
-            transport = httpx.ASGITransport(build_application(parts), raise_app_exceptions=False)
+            application = build_application(parts, app_files=app_files(sandbox=settings.sandbox))
+            transport = httpx.ASGITransport(application, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url=settings.public_url) as http:
                 yield Web(http, parts, stack)
         finally:
