@@ -5,22 +5,19 @@ import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
-from prometheus_client import REGISTRY
 
 from tikiwallet import logs
 from tikiwallet.config import Settings
-from tikiwallet.database.claims import Claim
 from tikiwallet.database.cluster import APP, LEDGER, OWNER
 from tikiwallet.database.embedded import EmbeddedServer
 from tikiwallet.database.installation import EmbeddedServerError
 from tikiwallet.database.migrate import Step, migrate
 from tikiwallet.database.pool import UNHURRIED, Database, connect
-from tikiwallet.identity.keys import load_server_secret
 from tikiwallet.identity.note_keys import NOTE_KEY_NAME
 from tikiwallet.identity.parts import Identity
 from tikiwallet.identity.personal import SEALED as PERSONAL
@@ -30,7 +27,6 @@ from tikiwallet.identity.personal import (
     seal_security_events,
     seal_sign_ins,
 )
-from tikiwallet.identity.places import Places
 from tikiwallet.identity.resealing import Progress, reseal
 from tikiwallet.identity.sealing import LOOK_SECONDS, SealedColumn, Sealing, add_key
 from tikiwallet.identity.totp import TOTP_DRAFT, TOTP_SECRET
@@ -46,26 +42,12 @@ from tikiwallet.notify.notices import Notices
 from tikiwallet.notify.outbox import SEALED as MESSAGES
 from tikiwallet.offline.parts import Offline
 from tikiwallet.offline.sealed import SEALED as OFFLINE
-from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox, open_outside
-from tikiwallet.payments.activity import Activity
-from tikiwallet.payments.budget import Budget
-from tikiwallet.payments.contacts import Contacts
-from tikiwallet.payments.memos import Memos
-from tikiwallet.payments.notes import Notes
-from tikiwallet.payments.pay import Payments
+from tikiwallet.outside import NOTHING_OUTSIDE, Outside, open_outbox
 from tikiwallet.payments.topups import TopUps
 from tikiwallet.providers.sandbox import SandboxGateway
 from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.closing import Closing
-from tikiwallet.wallets.directory import WalletDirectory
 from tikiwallet.wallets.wallets import Wallets
-from tikiwallet.web.application import build_application
-from tikiwallet.web.cookies import BrowserCookies
-from tikiwallet.web.fast import FastLane
-from tikiwallet.web.headers import of_every_answer
-from tikiwallet.web.metrics import Latencies, build_registry
-from tikiwallet.web.parts import LedgerStanding, Parts
-from tikiwallet.web.server import Server
 from tikiwallet.worker.accounts import account_tasks
 from tikiwallet.worker.offline import offline_tasks
 from tikiwallet.worker.schedule import Schedule
@@ -161,7 +143,7 @@ async def open_ledger(settings: Settings, say: Say = lambda _: None) -> AsyncIte
         await writer.start()
         try:
             await writer.leading.wait()
-            _quiet_collector()
+            quiet_collector()
             yield writer
         finally:
             await writer.stop()
@@ -192,50 +174,9 @@ def make_writer(settings: Settings, dsns: Dsns, *, patient: bool) -> Writer:
     )
 
 
-async def serve(settings: Settings, say: Say, *, api_only: bool = False, workers: int = 0) -> None:
-    """Serve the API until a signal; with the database, the writer and the worker inside, unless
-    `api_only`; `workers` more API processes share the port. Answers everything that was accepted
-    before it ends."""
-    stopping = _stop_on_signals()
-    async with AsyncExitStack() as stack:
-        if not api_only:
-            stack.enter_context(Claim.exclusive(settings.data_dir, "serve"))
-        dsns = await stack.enter_async_context(open_database(settings, say, migrating=not api_only))
-        ledger: Writer | LedgerLink
-        if api_only:
-            ledger = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
-            await ledger.start()
-        else:
-            ledger = make_writer(settings, dsns, patient=True)
-            await ledger.start()
-            link = LinkServer(ledger, settings.ledger_socket)
-            await link.start()
-            stack.push_async_callback(link.stop)
-        stack.push_async_callback(ledger.stop)
-        database = await Database.connect(dsns.app, APP, min_size=2, max_size=8)
-        stack.push_async_callback(database.close)
-        outside = await stack.enter_async_context(open_outside(settings, database))
-        shared = _share(settings, dsns, database, ledger, outside)
-        lane = _lane(_build(settings, database, ledger, shared))
-        await shared.identity.start()
-        stack.push_async_callback(shared.identity.stop)
-        if isinstance(ledger, Writer):
-            await _until_leading(ledger, stopping, say)
-            schedule = _schedule(settings, database, ledger, shared)
-            schedule.start()
-            stack.push_async_callback(schedule.stop)
-            more = [asyncio.create_task(_keep_worker(stopping)) for _ in range(workers)]
-            stack.push_async_callback(_ended, more)
-        if not stopping.is_set():
-            several = api_only or workers > 0
-            server = Server(lane, settings.host, settings.port, shared=several)
-            await _listen(server, stopping, lambda: _welcome(settings, dsns, say))
-        say("stopping: answering what was accepted")
-
-
 async def run_ledger(settings: Settings, say: Say) -> None:
     """Be the writer, or its standby, until a signal."""
-    stopping = _stop_on_signals()
+    stopping = stop_on_signals()
     async with open_database(settings, say) as dsns:
         writer = make_writer(settings, dsns, patient=False)
         await writer.start()
@@ -246,7 +187,7 @@ async def run_ledger(settings: Settings, say: Say) -> None:
         await _first(waiting, stopping)
         if not stopping.is_set():
             say(f"ledger: leading, at {settings.ledger_socket}")
-            _quiet_collector()
+            quiet_collector()
         await stopping.wait()
         await writer.stop()
         await link.stop()
@@ -254,14 +195,14 @@ async def run_ledger(settings: Settings, say: Say) -> None:
 
 async def run_worker(settings: Settings, say: Say) -> None:
     """Do the worker's tasks until a signal, with the writer reached over its socket."""
-    stopping = _stop_on_signals()
+    stopping = stop_on_signals()
     async with open_database(settings, say, migrating=False) as dsns:
         link = LedgerLink(settings.ledger_socket, settings.lease_ms / 1000)
         await link.start()
         database = await Database.connect(dsns.app, APP)
         async with open_outbox(settings, database) as outbox:
-            shared = _share(settings, dsns, database, link, Outside(outbox=outbox))
-            schedule = _schedule(settings, database, link, shared)
+            shared = make_shared(settings, dsns, database, link, Outside(outbox=outbox))
+            schedule = make_schedule(settings, database, link, shared)
             schedule.start()
             say("worker: running")
             await stopping.wait()
@@ -304,7 +245,7 @@ def build_identity(
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
+class Shared:
     """What answering calls and the worker's tasks have in common."""
 
     identity: Identity
@@ -317,20 +258,20 @@ class _Shared:
     outside: Outside
 
 
-def _share(
+def make_shared(
     settings: Settings,
     dsns: Dsns,
     database: Database,
     ledger: Writer | LedgerLink,
     outside: Outside,
-) -> _Shared:
+) -> Shared:
     identity = build_identity(settings, dsns, database, outside)
     wallets = Wallets(database, ledger)
     gateway = SandboxGateway(database, settings.public_url)
     offline = Offline.build(
         database, ledger=ledger, wallets=wallets, identity=identity, keys_dir=settings.keys_dir
     )
-    return _Shared(
+    return Shared(
         identity=identity,
         wallets=wallets,
         gateway=gateway,
@@ -351,91 +292,8 @@ def _share(
     )
 
 
-def _build(
-    settings: Settings, database: Database, ledger: Writer | LedgerLink, shared: _Shared
-) -> Parts:
-    identity, wallets = shared.identity, shared.wallets
-    directory = WalletDirectory(wallets)
-    memos = Memos(identity.sealing)
-    secret = load_server_secret(settings.keys_dir)
-    payments = Payments(
-        ledger,
-        directory,
-        wallets,
-        identity.people,
-        identity.pins,
-        identity.confirmations,
-        identity.payers,
-        memos,
-        secret.subkey("payment digest"),
-        Budget(enabled=settings.rate_limits),
-    )
-    activity = Activity(database, ledger, directory, identity.people, memos)
-    latencies = Latencies()
-    return Parts(
-        settings=settings,
-        database=database,
-        ledger=ledger,
-        identity=identity,
-        cookies=BrowserCookies(secret, settings.public_url),
-        wallets=wallets,
-        directory=directory,
-        topups=shared.topups,
-        payments=payments,
-        activity=activity,
-        notes=Notes(
-            database,
-            activity=activity,
-            keys=identity.note_keys,
-            people=identity.people,
-            wallets=wallets,
-            ledger=ledger,
-        ),
-        contacts=Contacts(
-            database,
-            people=identity.people,
-            wallets=wallets,
-            activity=activity,
-            limits=identity.limits,
-        ),
-        closing=shared.closing,
-        notices=shared.notices,
-        offline=shared.offline,
-        latencies=latencies,
-        registry=build_registry(latencies, REGISTRY),
-        ledger_standing=lambda: _standing(ledger),
-        places=Places() if settings.places_file is None else Places.open(settings.places_file),
-        rates=shared.outside.rates,
-        inbox=SandboxInbox(database) if shared.outside.outbox is None else None,
-        card_sandbox=shared.gateway,
-    )
-
-
-def _lane(parts: Parts) -> FastLane:
-    """All calls: the fast ones, and the application for the rest."""
-    return FastLane(
-        ledger=parts.ledger,
-        payments=parts.payments,
-        directory=parts.directory,
-        verifier=parts.identity.verifier,
-        cookies=parts.cookies,
-        sightings=parts.identity.sightings,
-        latencies=parts.latencies,
-        every=of_every_answer(parts.settings.public_url),
-        rest=build_application(parts),
-    )
-
-
-def _standing(ledger: Writer | LedgerLink) -> LedgerStanding:
-    if isinstance(ledger, LedgerLink):
-        return LedgerStanding("link" if ledger.connected.is_set() else "no writer", "the writer's")
-    if ledger.failure is not None:
-        return LedgerStanding("refused", str(ledger.failure))
-    return LedgerStanding("writer" if ledger.term is not None else "no term", ledger.durability())
-
-
-def _schedule(
-    settings: Settings, database: Database, ledger: Writer | LedgerLink, shared: _Shared
+def make_schedule(
+    settings: Settings, database: Database, ledger: Writer | LedgerLink, shared: Shared
 ) -> Schedule:
     """All that happens without being asked."""
     # Where people pay in this very process, sealing what it has missed leaves them most of it.
@@ -456,18 +314,6 @@ def _schedule(
     )
 
 
-async def _until_leading(writer: Writer, stopping: asyncio.Event, say: Say) -> None:
-    """Wait for the term; a refusal to lead is said once and waited out."""
-    leading = asyncio.create_task(writer.leading.wait())
-    said = ""
-    while not leading.done() and not stopping.is_set():
-        await asyncio.wait({leading}, timeout=0.25)
-        if writer.failure is not None and str(writer.failure) != said:
-            said = str(writer.failure)
-            say(f"the ledger does not start: {said}")
-    leading.cancel()
-
-
 async def _first(task: asyncio.Task[bool], stopping: asyncio.Event) -> None:
     other = asyncio.create_task(stopping.wait())
     await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
@@ -475,39 +321,7 @@ async def _first(task: asyncio.Task[bool], stopping: asyncio.Event) -> None:
     other.cancel()
 
 
-async def _listen(server: Server, stopping: asyncio.Event, ready: Callable[[], None]) -> None:
-    serving = asyncio.create_task(server.serve())
-    _quiet_collector()
-    ready()
-    waiting = asyncio.create_task(stopping.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    server.stop()
-    await serving
-
-
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks)
-
-
-async def _keep_worker(stopping: asyncio.Event) -> None:
-    """One more API process on the same port, started anew should it end before its time."""
-    stopped = asyncio.create_task(stopping.wait())
-    while not stopping.is_set():
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tikiwallet", "serve", "--api-only"
-        )
-        ended = asyncio.create_task(process.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            _log.error("an API process ended", status=ended.result())
-            await asyncio.wait({stopped}, timeout=1)
-        else:
-            process.terminate()
-            await ended
-
-
-def _quiet_collector() -> None:
+def quiet_collector() -> None:
     """Full collections stop every request for the length of a walk over all states; what lives now
     lives on, and what comes is collected young."""
     gc.collect()
@@ -515,7 +329,7 @@ def _quiet_collector() -> None:
     gc.set_threshold(20_000, 50, 1_000)
 
 
-def _stop_on_signals() -> asyncio.Event:
+def stop_on_signals() -> asyncio.Event:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -526,16 +340,3 @@ def _stop_on_signals() -> asyncio.Event:
 def own_command() -> str:
     """How whoever started this may start it again, by copy and paste."""
     return sys.argv[0] if sys.argv[0].endswith("/tikiwallet") else "tikiwallet"
-
-
-def _welcome(settings: Settings, dsns: Dsns, say: Say) -> None:
-    say(f"TikiWallet is at http://localhost:{settings.port}")
-    say(f"  data       {settings.data_dir}")
-    where = "embedded PostgreSQL" if dsns.server is not None else "PostgreSQL by URL"
-    say(f"  database   {where}")
-    say(f"  API        http://localhost:{settings.port}/docs")
-    if settings.sandbox:
-        say(f"  messages   http://localhost:{settings.port}/dev/inbox?phone=%2B6591234567")
-    say(f"  next       `{own_command()} demo`: people to play with; or the walk in README.md")
-    say("  stop       Ctrl-C")
-    sys.stdout.flush()

@@ -37,7 +37,9 @@ def serve(
     only. Ctrl-C stops it in order; the next start finds the same money.
     """
     settings = settings_or_exit()
-    carry_out(wiring.serve(settings, say, api_only=api_only, workers=workers))
+    from tikiwallet.serving import serve as serve_until_stopped
+
+    carry_out(serve_until_stopped(settings, say, api_only=api_only, workers=workers))
 
 
 @cli.command()
