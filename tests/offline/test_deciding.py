@@ -85,7 +85,7 @@ def changed(**request: object) -> Payment:
         (changed(currency=840), Reason.OTHER_CURRENCY),
         (changed(made_at=TERMS.expires_at), None),
         (changed(made_at=TERMS.expires_at + 1), Reason.EXPIRED),
-        (changed(received_at=TERMS.expires_at + 1), Reason.EXPIRED),
+        (changed(received_at=TERMS.expires_at + 1), Reason.RECEIPT_LATE),
         (payment()._replace(sources=(Source(100, 0, True),)), Reason.SPENT_ON),
     ],
 )
@@ -114,15 +114,21 @@ def test_what_may_be_passed_on(
 
 
 def test_who_is_shown_a_chain_sees_not_all() -> None:
-    seen = {reason for reason in Reason if is_seen(reason, receipted=True)}
+    seen = {reason for reason in Reason if is_seen(reason)}
     assert seen == set(Reason) - {
         Reason.TOO_LATE,
         Reason.REQUEST_USED,
         Reason.REQUEST_VOIDED,
         Reason.PAYEE_CLOSED,
-        Reason.EXPIRED,  # its payee may have said so only in the RECEIPT
+        Reason.RECEIPT_LATE,
     }
-    assert is_seen(Reason.EXPIRED, receipted=False)
+
+
+def test_what_the_chain_shows_is_told_before_what_it_does_not() -> None:
+    late = changed(received_at=TERMS.expires_at + 1)
+    for now in (ISSUED, TERMS.claim_until + 1):
+        assert broken_rule(TERMS._replace(amount=0), late, now) is Reason.OVER_PASS
+    assert broken_rule(TERMS, late, TERMS.claim_until + 1) is Reason.TOO_LATE
 
 
 def test_a_pass_takes_in_what_it_may_still_spend() -> None:

@@ -20,7 +20,7 @@ from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import verify
-from tikiwallet.offline.wire.messages import Invite, Pay
+from tikiwallet.offline.wire.messages import Invite, Pay, Receipt
 
 
 @pytest.fixture
@@ -37,13 +37,27 @@ async def test_who_spoils_a_source_afterwards_stands_for_it(world: World) -> Non
     _, second = paid(ben, cem, 350, source)
     world.clock.advance(PASS_SECONDS + 10)
     spoilt = item(invite, source, ben.receipt(source))
-    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "pass_expired")]
+    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "receipt_late")]
     assert told(await settle(world, cem, second)) == [(CREDITED, 350, None)]
     assert (await world.holds(cem), await world.holds(ben), await world.escrow_of(ben)) == (
         350,
         250,
         0,
     )
+    await world.check_conserved()
+
+
+async def test_a_late_receipt_hides_no_rule_that_the_chain_shows(world: World) -> None:
+    """A pass without money "pays" Ben, who dates its RECEIPT late."""
+    other, cem = await world.phone(0), await world.phone(0)
+    ben = await world.phone(1, hops=1)
+    invite = ben.invite(900)
+    source = other.pay(invite)
+    late = Receipt(pay_hash=source.hash, time=other.pass_.expiry + 1).sealed_by(ben.key)
+    _, second = paid(ben, cem, 900, source)
+    spoilt = item(invite, source, Receipt.parse(late))
+    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "over_pass")]
+    assert told(await settle(world, cem, second)) == [("rejected", 0, "spent_on")]
     await world.check_conserved()
 
 

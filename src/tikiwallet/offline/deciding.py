@@ -35,6 +35,7 @@ class Reason(StrEnum):
 
     TOO_LATE = "claim_too_late"
     EXPIRED = "pass_expired"
+    RECEIPT_LATE = "receipt_late"
     NOT_OF_PASS = "not_of_this_pass"  # noqa: S105
     OVER_PAYMENT = "over_payment_limit"
     OVER_COUNT = "over_payment_count"
@@ -141,12 +142,23 @@ class Verdict(NamedTuple):
 
 
 def broken_rule(terms: Terms, payment: Payment, now: int) -> Reason | None:
-    """The rule that the payee broke by accepting `payment`, or by claiming it only `now`."""
+    """The rule that the payee broke by accepting `payment`, or by claiming it only `now`; one that
+    the chain shows before one that it does not."""
+    if (shown := shown_rule(terms, payment)) is not None:
+        return shown
+    if now > terms.claim_until:
+        return Reason.TOO_LATE
+    # By the payee's own words: the payer's clock may be a year ahead.
+    late = (payment.request.received_at or 0) > terms.expires_at
+    return Reason.RECEIPT_LATE if late else None
+
+
+def shown_rule(terms: Terms, payment: Payment) -> Reason | None:
+    """The rule that `payment` breaks for whoever is shown the chain to see."""
     signed, request = payment.signed, payment.request
     place = signed.sequence - terms.start
     broken = (
-        (now > terms.claim_until, Reason.TOO_LATE),
-        (_made_after(terms.expires_at, request), Reason.EXPIRED),
+        (request.made_at > terms.expires_at, Reason.EXPIRED),
         (place < 0 or (place == 0 and not _begins(terms, signed)), Reason.NOT_OF_PASS),
         (request.currency != terms.currency, Reason.OTHER_CURRENCY),
         (
@@ -170,19 +182,19 @@ def _may_pass_on(terms: Terms, payment: Payment) -> bool:
 
 # What a payee did or heard of only after it was accepted: nobody sees it in the chain.
 _UNSEEN: Final = frozenset(
-    {Reason.TOO_LATE, Reason.REQUEST_USED, Reason.REQUEST_VOIDED, Reason.PAYEE_CLOSED}
+    {
+        Reason.TOO_LATE,
+        Reason.RECEIPT_LATE,
+        Reason.REQUEST_USED,
+        Reason.REQUEST_VOIDED,
+        Reason.PAYEE_CLOSED,
+    }
 )
 
 
-def is_seen(reason: Reason, *, receipted: bool) -> bool:
-    """Whether whoever is shown a chain sees that a payment in it was rejected for `reason`. They
-    see the INVITE's time and not the RECEIPT's, which its payee may have signed to spoil it."""
-    return reason not in _UNSEEN and not (reason is Reason.EXPIRED and receipted)
-
-
-def _made_after(expiry: int, request: Request) -> bool:
-    # Only by the payee's own words: the payer's clock may be a year ahead.
-    return request.made_at > expiry or (request.received_at or 0) > expiry
+def is_seen(reason: Reason) -> bool:
+    """Whether whoever is shown a chain sees that a payment in it was rejected for `reason`."""
+    return reason not in _UNSEEN
 
 
 def _begins(terms: Terms, signed: Signed) -> bool:

@@ -21,7 +21,7 @@ _CLAIMED: Final = """
 """
 _NAMED: Final = """
     SELECT claim.pay_hash, claim.payee_pass, currency, amount, hops, reason,
-        receipt IS NOT NULL AS receipted, void.message AS void
+        void.message AS void
     FROM offline.claim LEFT JOIN offline.void USING (payee_pass, request_id)
     WHERE pay_hash = ANY($1::bytea[])
 """
@@ -41,13 +41,12 @@ class Named(NamedTuple):
     amount: int
     hops: int
     reason: Reason | None = None
-    receipted: bool = False
     void: bytes | None = None
 
     def source_of(self, pass_id: bytes, terms: Terms) -> Source:
         """What it is to a payment from this pass."""
         fits = self.payee_pass == pass_id and self.currency == terms.currency
-        seen = self.reason is not None and is_seen(self.reason, receipted=self.receipted)
+        seen = self.reason is not None and is_seen(self.reason)
         return Source(self.amount, self.hops, fits and not seen)
 
 
@@ -143,6 +142,5 @@ def _named(row: Any) -> Named:
         row["amount"],
         row["hops"],
         None if row["reason"] is None else Reason(row["reason"]),
-        row["receipted"],
         row["void"],
     )

@@ -75,7 +75,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     Reason.EXPIRED: (
         "The payer's pass had expired",
-        "It was accepted after the end of the pass, which stands in the pass.",
+        "It was asked for after the end of the pass, which stands in the pass.",
+    ),
+    Reason.RECEIPT_LATE: (
+        "The payer's pass had expired",
+        "The receipt says that it was accepted after the end of the pass, which stands in the"
+        " pass.",
     ),
     Reason.NOT_OF_PASS: (
         "The payer's pass does not allow this payment",
