@@ -2,6 +2,7 @@
 spent twice."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -166,6 +167,24 @@ async def test_a_void_and_its_naming_in_one_upload(world: World) -> None:
     assert await conflicts(world) == ["void"]
     assert await world.holds(cem) == 350
     await world.check_conserved()
+
+
+@pytest.mark.parametrize("naming", [True, False])
+async def test_a_second_request_of_the_same_id_spoils_no_proof(world: World, naming: bool) -> None:
+    """Ben brings the VOID with another INVITE than the one that was paid."""
+    ann, ben, cem = await one_hop(world, wallet=500)
+    invite = ben.invite(300)
+    unsigned = replace(invite, amount=301)
+    twin = Invite.parse(unsigned.sealed_by(ben.key))
+    source = ann.pay(invite)
+    _, second = paid(ben, cem, 350, source)
+    taken = [item(invite, source), second] if naming else []
+    receipted = item(invite, source, ben.receipt(source))
+    await settle(world, cem, *(taken or [receipted]))
+    await settle(world, ben, void_item(twin, ben.void(invite)))
+    assert (await conflicts(world), await frozen(world, ben)) == (["void"], True)
+    [conflict] = await world.reports.conflicts()
+    verify(await world.reports.evidence(conflict["id"]), world.issuer.root.public)
 
 
 async def test_ben_spends_a_source_twice_and_that_is_a_fork_as_any(world: World) -> None:

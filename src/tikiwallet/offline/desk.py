@@ -237,7 +237,7 @@ class Desk:
         if claim.receipt is not None:
             taken.append((claim.hash, claim.receipt))
         for hash, part in taken:
-            proof = (reading.void.raw, reading.invite.raw, PayOf(claim.hash), part)
+            proof = (reading.void.raw, InviteOf(claim.hash), PayOf(claim.hash), part)
             self._found(Contradiction.VOID, payee, reading.hash, hash, proof)
 
     def close(self, reading: CloseRead) -> None:
