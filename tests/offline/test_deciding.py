@@ -36,6 +36,7 @@ from tikiwallet.offline.exchange.till import Taken
 SGD, START = 702, 1
 ISSUED = 1_800_000_000
 TERMS = Terms(
+    id=b"payer",
     hash=b"P" * 32,
     currency=SGD,
     amount=5_000,
@@ -63,6 +64,10 @@ def payment(
     return Payment(Signed(digest, previous, sequence, amount, total), b"payee", (), request)
 
 
+def to_itself() -> Payment:
+    return changed(payee_pass=TERMS.id)._replace(payee_pass=TERMS.id)
+
+
 def changed(**request: object) -> Payment:
     made = payment()
     return made._replace(request=made.request._replace(**request))  # type: ignore[arg-type]
@@ -82,6 +87,7 @@ def changed(**request: object) -> Payment:
         (payment(0, 100, 100), Reason.NOT_OF_PASS),
         (changed(amount=99), Reason.OTHER_REQUEST),
         (changed(payee_pass=b"other"), Reason.OTHER_REQUEST),
+        (to_itself(), Reason.OTHER_PAYEE),
         (changed(currency=840), Reason.OTHER_CURRENCY),
         (changed(made_at=TERMS.expires_at), None),
         (changed(made_at=TERMS.expires_at + 1), Reason.EXPIRED),

@@ -62,6 +62,7 @@ class Contradiction(StrEnum):
 class Terms(NamedTuple):
     """What a pass allows, as it was signed; `hash` is the PASS's."""
 
+    id: bytes
     hash: bytes
     currency: int
     amount: int
@@ -165,6 +166,7 @@ def shown_rule(terms: Terms, payment: Payment) -> Reason | None:
             request.amount != signed.amount or request.payee_pass != payment.payee_pass,
             Reason.OTHER_REQUEST,
         ),
+        (request.payee_pass == terms.id, Reason.OTHER_PAYEE),
         (terms.payee_lock not in (None, request.pseudonym), Reason.OTHER_PAYEE),
         (signed.amount > terms.most_per_payment, Reason.OVER_PAYMENT),
         (place >= terms.payments, Reason.OVER_COUNT),

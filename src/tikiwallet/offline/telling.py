@@ -107,8 +107,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A pass pays in its own currency only.",
     ),
     Reason.OTHER_PAYEE: (
-        "The pass pays one payee only",
-        "It is locked to somebody else, which stands in the pass.",
+        "The pass does not pay this payee",
+        "It never pays itself; and where it is locked to one payee, which stands in it, nobody"
+        " else.",
     ),
     Reason.SPENT_ON: (
         "The pass may not pass this money on",
