@@ -230,6 +230,22 @@ async def test_a_source_that_is_one_too_many_is_worth_nothing(world: World) -> N
     await world.check_conserved()
 
 
+async def test_what_is_not_recorded_shows_all_the_same_which_rule_it_breaks(world: World) -> None:
+    """A pass without money has signed too much: what it "pays" now is passed on, twice over."""
+    other, dee = await world.phone(0, payments=1), await world.phone(0)
+    ben, cem = await world.phone(1, hops=1), await world.phone(1, hops=2)
+    forks = [paid(other.clone(), ben, 1 + number) for number in range(101)]
+    await settle(world, ben, *(brought for _, brought in forks[:60]))
+    await settle(world, ben, *(brought for _, brought in forks[60:]))
+    one, first = paid(other.clone(), ben, 900)
+    two, second = paid(ben, cem, 900, one)
+    _, third = paid(cem, dee, 900, two)
+    answers = await settle(world, dee, third, second, first)
+    assert [answer.why for answer in answers] == ["spent_on", "spent_on", "pass_crowded"]
+    assert await world.holds(dee) == 0
+    await world.check_conserved()
+
+
 @pytest.mark.parametrize("recorded", [False, True])
 async def test_a_source_whose_claims_are_over_is_borne_by_who_passed_it_on(
     world: World, recorded: bool
