@@ -135,8 +135,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     Why.CONTESTED: (
         "The payer's pass does not suffice",
-        "A device signed twice: the payer's, or one whose money they passed on. The payer's wallet"
-        " pays what it holds; the guarantee fund is asked after a day.",
+        "A device signed twice, or what the payer passed on turned out to be worth less. The"
+        " payer's wallet pays what it holds; the guarantee fund is asked after a day if a device"
+        " did.",
     ),
     Why.UNCOVERED: (
         "Not all of it is covered",
