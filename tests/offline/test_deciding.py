@@ -236,6 +236,8 @@ LATER = ISSUED + CONTESTED_SECONDS
         (Means(100, 900, OLD), LATER, (100, 800), None),
         (Means(100, 300, OLD), LATER, (100, 300), None),
         (Means(100, 900, OLD + 1), LATER, (100, 0), None),
+        (Means(100, None, OLD), ISSUED, (100, 0), None),
+        (Means(100, None, OLD), LATER, (100, 0), None),
     ],
 )
 def test_the_order_of_loss(

@@ -16,7 +16,17 @@ from tests.offline.settling import (
     running_world,
     void_item,
 )
-from tests.offline.test_settlement import DAY, conflicts, debts, frozen, later, settle, told
+from tests.offline.test_settlement import (
+    DAY,
+    Died,
+    Dying,
+    conflicts,
+    debts,
+    frozen,
+    later,
+    settle,
+    told,
+)
 from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
@@ -243,6 +253,71 @@ async def test_what_is_not_recorded_shows_all_the_same_which_rule_it_breaks(worl
     answers = await settle(world, dee, third, second, first)
     assert [answer.why for answer in answers] == ["spent_on", "spent_on", "pass_crowded"]
     assert await world.holds(dee) == 0
+    await world.check_conserved()
+
+
+async def test_the_fund_pays_for_no_loss_without_a_key_that_signed_twice(world: World) -> None:
+    """Ann, Ben and Cem withhold all of it until Ann has everything back."""
+    fund = await world.fill_fund(10_000)
+    ann, cem = await world.phone(1_000), await world.phone(0)
+    world.clock.advance(DAY)
+    ben = await world.phone(1, hops=1, wallet_holds=99)
+    source, first = paid(ann, ben, 900)
+    pay, second = paid(ben, cem, 900, source)
+    await later(world, PASS_SECONDS + CLAIM_SECONDS - DAY + 120)
+    answers = told(await settle(world, cem, first, second))
+    assert answers == [("rejected", 0, "claim_too_late"), ("partial", 100, "uncovered")]
+    # At once, as nobody has to be asked.
+    assert await debts(world) == [(ben.person, cem.person, 800, 0)]
+    await later(world, DAY + 10)
+    assert (await world.holds(cem), await world.stack.posted(fund)) == (100, 10_000)
+    assert (await world.claim(pay))["paid_fund"] == 0
+    assert not await conflicts(world)
+    await world.check_conserved()
+
+
+async def test_what_waits_for_what_waits_itself_is_no_debt_yet(world: World) -> None:
+    """Ann's payment is decided and not posted; nothing is lost along the chain from it."""
+    ann, dee = await world.phone(1_000), await world.phone(0)
+    ben, cem = await world.phone(10, hops=1), await world.phone(10, hops=2)
+    slow = Dying(world.stack.ledger, after=False)
+    dying = World.over(world.stack, world.keys_dir, slow)  # type: ignore[arg-type]
+    one, first = paid(ann, ben, 300)
+    two, second = paid(ben, cem, 310, one)
+    three, third = paid(cem, dee, 320, two)
+    with pytest.raises(Died):
+        await settle(dying, ben, first)
+    await settle(world, cem, second)
+    await settle(world, dee, third)
+    assert [(await world.claim(pay))["state"] for pay in (one, two, three)] == [
+        "posting",
+        "open",
+        "open",
+    ]
+    assert not await debts(world)
+    await later(world, 20)
+    await later(world, 20)
+    await later(world, DAY)
+    assert await world.holds(dee) == 320
+    assert not await debts(world)
+    await world.check_conserved()
+
+
+async def test_the_fund_pays_whoever_lacks_what_a_fork_below_took(world: World) -> None:
+    """Dee's payment names nothing; but Cem's, which named what Ann forked, came before it."""
+    fund = await world.fill_fund(10_000)
+    ann, cem, dee = await world.phone(1_000), await world.phone(0), await world.phone(0)
+    ben = await world.phone(100, hops=1, person=world.person(days_old=0))  # not insured himself
+    await fork(world, ann, 1_000)
+    source, first = paid(ann, ben, 300)
+    _, own = paid(ben, dee, 100)
+    _, second = paid(ben, cem, 300, source)
+    await settle(world, cem, first, second)
+    assert told(await settle(world, dee, own)) == [("partial", 0, "contested")]
+    await later(world, DAY + 10)
+    assert (await world.holds(cem), await world.holds(dee)) == (300, 100)
+    assert await world.stack.posted(fund) == 9_700
+    assert not await frozen(world, ben)
     await world.check_conserved()
 
 

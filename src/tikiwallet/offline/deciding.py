@@ -5,7 +5,8 @@ kept the rules, whether two messages contradict each other, and who pays which s
 minor units, times whole seconds since 1970.
 
 Who bears a loss, in this order: the pass's escrow, the payer's wallet, the guarantee fund up to its
-caps, and what then is left is a debt of the payer. A payee who broke the rules bears their own.
+caps where a key signed twice, and what then is left is a debt of the payer. A payee who broke the
+rules bears their own.
 """
 
 from collections.abc import Mapping
@@ -299,11 +300,11 @@ def fund_room(caps: Mapping[Scope, int], used: Mapping[Scope, int], balance: int
 
 
 class Means(NamedTuple):
-    """Where money for a contested payment may come from now, its escrow being used up;
-    `payee_since`: when the payee's account was made."""
+    """Where money for a contested payment may come from now, its escrow being used up; `fund` None:
+    nothing will, since no key signed twice; `payee_since`: when the payee's account was made."""
 
     wallet: int
-    fund: int
+    fund: int | None
     payee_since: int
 
 
@@ -320,6 +321,8 @@ def next_step(rest: int, contested_at: int, means: Means, now: int) -> Step:
     """Who pays which part of `rest`, the open part of a payment contested since then."""
     wallet = min(rest, max(0, means.wallet))
     left = rest - wallet
+    if means.fund is None:
+        return Step(wallet, 0, None)
     decided_at = contested_at + CONTESTED_SECONDS
     if now < decided_at:
         return Step(wallet, 0, decided_at if left else None)
