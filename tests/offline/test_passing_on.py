@@ -359,11 +359,16 @@ async def test_a_chain_whose_first_payee_has_closed_their_wallet(world: World) -
     assert await world.holds(cem) == 350
 
 
-async def test_who_pays_themselves_out_of_a_pass_to_the_same_pass(world: World) -> None:
-    ben = await world.phone(100, hops=1)
-    _, brought = paid(ben, ben, 60)
-    assert told(await settle(world, ben, brought)) == [(CREDITED, 60, None)]
-    assert (await world.holds(ben), await world.escrow_of(ben)) == (60, 40)
+async def test_a_pass_that_pays_itself_pays_nothing_and_passes_nothing_on(world: World) -> None:
+    fund = await world.fill_fund(10_000)
+    ben, cem = await world.phone(100, hops=1), await world.phone(0)
+    own, first = paid(ben, ben, 100)
+    _, second = paid(ben, cem, 100, own)
+    assert told(await settle(world, ben, first)) == [("rejected", 0, "other_payee")]
+    assert told(await settle(world, cem, second)) == [("rejected", 0, "spent_on")]
+    await later(world, DAY + 10)
+    assert (await world.holds(ben), await world.escrow_of(ben)) == (0, 100)
+    assert await world.stack.posted(fund) == 10_000
     await world.check_conserved()
 
 

@@ -2,6 +2,7 @@
 spent twice."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -15,12 +16,22 @@ from tests.offline.settling import (
     running_world,
     void_item,
 )
-from tests.offline.test_settlement import DAY, conflicts, debts, frozen, later, settle, told
+from tests.offline.test_settlement import (
+    DAY,
+    Died,
+    Dying,
+    conflicts,
+    debts,
+    frozen,
+    later,
+    settle,
+    told,
+)
 from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import verify
-from tikiwallet.offline.wire.messages import Invite, Pay
+from tikiwallet.offline.wire.messages import Invite, Pay, Receipt
 
 
 @pytest.fixture
@@ -37,13 +48,27 @@ async def test_who_spoils_a_source_afterwards_stands_for_it(world: World) -> Non
     _, second = paid(ben, cem, 350, source)
     world.clock.advance(PASS_SECONDS + 10)
     spoilt = item(invite, source, ben.receipt(source))
-    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "pass_expired")]
+    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "receipt_late")]
     assert told(await settle(world, cem, second)) == [(CREDITED, 350, None)]
     assert (await world.holds(cem), await world.holds(ben), await world.escrow_of(ben)) == (
         350,
         250,
         0,
     )
+    await world.check_conserved()
+
+
+async def test_a_late_receipt_hides_no_rule_that_the_chain_shows(world: World) -> None:
+    """A pass without money "pays" Ben, who dates its RECEIPT late."""
+    other, cem = await world.phone(0), await world.phone(0)
+    ben = await world.phone(1, hops=1)
+    invite = ben.invite(900)
+    source = other.pay(invite)
+    late = Receipt(pay_hash=source.hash, time=other.pass_.expiry + 1).sealed_by(ben.key)
+    _, second = paid(ben, cem, 900, source)
+    spoilt = item(invite, source, Receipt.parse(late))
+    assert told(await settle(world, ben, spoilt)) == [("rejected", 0, "over_pass")]
+    assert told(await settle(world, cem, second)) == [("rejected", 0, "spent_on")]
     await world.check_conserved()
 
 
@@ -154,6 +179,24 @@ async def test_a_void_and_its_naming_in_one_upload(world: World) -> None:
     await world.check_conserved()
 
 
+@pytest.mark.parametrize("naming", [True, False])
+async def test_a_second_request_of_the_same_id_spoils_no_proof(world: World, naming: bool) -> None:
+    """Ben brings the VOID with another INVITE than the one that was paid."""
+    ann, ben, cem = await one_hop(world, wallet=500)
+    invite = ben.invite(300)
+    unsigned = replace(invite, amount=301)
+    twin = Invite.parse(unsigned.sealed_by(ben.key))
+    source = ann.pay(invite)
+    _, second = paid(ben, cem, 350, source)
+    taken = [item(invite, source), second] if naming else []
+    receipted = item(invite, source, ben.receipt(source))
+    await settle(world, cem, *(taken or [receipted]))
+    await settle(world, ben, void_item(twin, ben.void(invite)))
+    assert (await conflicts(world), await frozen(world, ben)) == (["void"], True)
+    [conflict] = await world.reports.conflicts()
+    verify(await world.reports.evidence(conflict["id"]), world.issuer.root.public)
+
+
 async def test_ben_spends_a_source_twice_and_that_is_a_fork_as_any(world: World) -> None:
     ann, ben, cem = await one_hop(world, wallet=100)
     clone, dee = ben.clone(), await world.phone(0)
@@ -194,6 +237,87 @@ async def test_a_source_that_is_one_too_many_is_worth_nothing(world: World) -> N
     answers = await settle(world, cem, second, first)
     assert (answers[0].state, answers[1].why) == (CREDITED, "pass_crowded")
     assert told(await settle(world, cem, second, first))[0] == (CREDITED, 110, None)
+    await world.check_conserved()
+
+
+async def test_what_is_not_recorded_shows_all_the_same_which_rule_it_breaks(world: World) -> None:
+    """A pass without money has signed too much: what it "pays" now is passed on, twice over."""
+    other, dee = await world.phone(0, payments=1), await world.phone(0)
+    ben, cem = await world.phone(1, hops=1), await world.phone(1, hops=2)
+    forks = [paid(other.clone(), ben, 1 + number) for number in range(101)]
+    await settle(world, ben, *(brought for _, brought in forks[:60]))
+    await settle(world, ben, *(brought for _, brought in forks[60:]))
+    one, first = paid(other.clone(), ben, 900)
+    two, second = paid(ben, cem, 900, one)
+    _, third = paid(cem, dee, 900, two)
+    answers = await settle(world, dee, third, second, first)
+    assert [answer.why for answer in answers] == ["spent_on", "spent_on", "pass_crowded"]
+    assert await world.holds(dee) == 0
+    await world.check_conserved()
+
+
+async def test_the_fund_pays_for_no_loss_without_a_key_that_signed_twice(world: World) -> None:
+    """Ann, Ben and Cem withhold all of it until Ann has everything back."""
+    fund = await world.fill_fund(10_000)
+    ann, cem = await world.phone(1_000), await world.phone(0)
+    world.clock.advance(DAY)
+    ben = await world.phone(1, hops=1, wallet_holds=99)
+    source, first = paid(ann, ben, 900)
+    pay, second = paid(ben, cem, 900, source)
+    await later(world, PASS_SECONDS + CLAIM_SECONDS - DAY + 120)
+    answers = told(await settle(world, cem, first, second))
+    assert answers == [("rejected", 0, "claim_too_late"), ("partial", 100, "uncovered")]
+    # At once, as nobody has to be asked.
+    assert await debts(world) == [(ben.person, cem.person, 800, 0)]
+    await later(world, DAY + 10)
+    assert (await world.holds(cem), await world.stack.posted(fund)) == (100, 10_000)
+    assert (await world.claim(pay))["paid_fund"] == 0
+    assert not await conflicts(world)
+    await world.check_conserved()
+
+
+async def test_what_waits_for_what_waits_itself_is_no_debt_yet(world: World) -> None:
+    """Ann's payment is decided and not posted; nothing is lost along the chain from it."""
+    ann, dee = await world.phone(1_000), await world.phone(0)
+    ben, cem = await world.phone(10, hops=1), await world.phone(10, hops=2)
+    slow = Dying(world.stack.ledger, after=False)
+    dying = World.over(world.stack, world.keys_dir, slow)  # type: ignore[arg-type]
+    one, first = paid(ann, ben, 300)
+    two, second = paid(ben, cem, 310, one)
+    three, third = paid(cem, dee, 320, two)
+    with pytest.raises(Died):
+        await settle(dying, ben, first)
+    await settle(world, cem, second)
+    await settle(world, dee, third)
+    assert [(await world.claim(pay))["state"] for pay in (one, two, three)] == [
+        "posting",
+        "open",
+        "open",
+    ]
+    assert not await debts(world)
+    await later(world, 20)
+    await later(world, 20)
+    await later(world, DAY)
+    assert await world.holds(dee) == 320
+    assert not await debts(world)
+    await world.check_conserved()
+
+
+async def test_the_fund_pays_whoever_lacks_what_a_fork_below_took(world: World) -> None:
+    """Dee's payment names nothing; but Cem's, which named what Ann forked, came before it."""
+    fund = await world.fill_fund(10_000)
+    ann, cem, dee = await world.phone(1_000), await world.phone(0), await world.phone(0)
+    ben = await world.phone(100, hops=1, person=world.person(days_old=0))  # not insured himself
+    await fork(world, ann, 1_000)
+    source, first = paid(ann, ben, 300)
+    _, own = paid(ben, dee, 100)
+    _, second = paid(ben, cem, 300, source)
+    await settle(world, cem, first, second)
+    assert told(await settle(world, dee, own)) == [("partial", 0, "contested")]
+    await later(world, DAY + 10)
+    assert (await world.holds(cem), await world.holds(dee)) == (300, 100)
+    assert await world.stack.posted(fund) == 9_700
+    assert not await frozen(world, ben)
     await world.check_conserved()
 
 

@@ -290,6 +290,7 @@ def _known_pass(row: Any) -> KnownPass:
         key=PublicKey(row["public_key"]),
         hash=row["hash"],
         terms=Terms(
+            id=row["id"].bytes,
             hash=row["hash"],
             currency=row["currency"],
             amount=row["amount"],

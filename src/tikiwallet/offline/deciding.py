@@ -5,7 +5,8 @@ kept the rules, whether two messages contradict each other, and who pays which s
 minor units, times whole seconds since 1970.
 
 Who bears a loss, in this order: the pass's escrow, the payer's wallet, the guarantee fund up to its
-caps, and what then is left is a debt of the payer. A payee who broke the rules bears their own.
+caps where a key signed twice, and what then is left is a debt of the payer. A payee who broke the
+rules bears their own.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ class Reason(StrEnum):
 
     TOO_LATE = "claim_too_late"
     EXPIRED = "pass_expired"
+    RECEIPT_LATE = "receipt_late"
     NOT_OF_PASS = "not_of_this_pass"  # noqa: S105
     OVER_PAYMENT = "over_payment_limit"
     OVER_COUNT = "over_payment_count"
@@ -61,6 +63,7 @@ class Contradiction(StrEnum):
 class Terms(NamedTuple):
     """What a pass allows, as it was signed; `hash` is the PASS's."""
 
+    id: bytes
     hash: bytes
     currency: int
     amount: int
@@ -141,18 +144,30 @@ class Verdict(NamedTuple):
 
 
 def broken_rule(terms: Terms, payment: Payment, now: int) -> Reason | None:
-    """The rule that the payee broke by accepting `payment`, or by claiming it only `now`."""
+    """The rule that the payee broke by accepting `payment`, or by claiming it only `now`; one that
+    the chain shows before one that it does not."""
+    if (shown := shown_rule(terms, payment)) is not None:
+        return shown
+    if now > terms.claim_until:
+        return Reason.TOO_LATE
+    # By the payee's own words: the payer's clock may be a year ahead.
+    late = (payment.request.received_at or 0) > terms.expires_at
+    return Reason.RECEIPT_LATE if late else None
+
+
+def shown_rule(terms: Terms, payment: Payment) -> Reason | None:
+    """The rule that `payment` breaks for whoever is shown the chain to see."""
     signed, request = payment.signed, payment.request
     place = signed.sequence - terms.start
     broken = (
-        (now > terms.claim_until, Reason.TOO_LATE),
-        (_made_after(terms.expires_at, request), Reason.EXPIRED),
+        (request.made_at > terms.expires_at, Reason.EXPIRED),
         (place < 0 or (place == 0 and not _begins(terms, signed)), Reason.NOT_OF_PASS),
         (request.currency != terms.currency, Reason.OTHER_CURRENCY),
         (
             request.amount != signed.amount or request.payee_pass != payment.payee_pass,
             Reason.OTHER_REQUEST,
         ),
+        (request.payee_pass == terms.id, Reason.OTHER_PAYEE),
         (terms.payee_lock not in (None, request.pseudonym), Reason.OTHER_PAYEE),
         (signed.amount > terms.most_per_payment, Reason.OVER_PAYMENT),
         (place >= terms.payments, Reason.OVER_COUNT),
@@ -170,19 +185,19 @@ def _may_pass_on(terms: Terms, payment: Payment) -> bool:
 
 # What a payee did or heard of only after it was accepted: nobody sees it in the chain.
 _UNSEEN: Final = frozenset(
-    {Reason.TOO_LATE, Reason.REQUEST_USED, Reason.REQUEST_VOIDED, Reason.PAYEE_CLOSED}
+    {
+        Reason.TOO_LATE,
+        Reason.RECEIPT_LATE,
+        Reason.REQUEST_USED,
+        Reason.REQUEST_VOIDED,
+        Reason.PAYEE_CLOSED,
+    }
 )
 
 
-def is_seen(reason: Reason, *, receipted: bool) -> bool:
-    """Whether whoever is shown a chain sees that a payment in it was rejected for `reason`. They
-    see the INVITE's time and not the RECEIPT's, which its payee may have signed to spoil it."""
-    return reason not in _UNSEEN and not (reason is Reason.EXPIRED and receipted)
-
-
-def _made_after(expiry: int, request: Request) -> bool:
-    # Only by the payee's own words: the payer's clock may be a year ahead.
-    return request.made_at > expiry or (request.received_at or 0) > expiry
+def is_seen(reason: Reason) -> bool:
+    """Whether whoever is shown a chain sees that a payment in it was rejected for `reason`."""
+    return reason not in _UNSEEN
 
 
 def _begins(terms: Terms, signed: Signed) -> bool:
@@ -285,11 +300,11 @@ def fund_room(caps: Mapping[Scope, int], used: Mapping[Scope, int], balance: int
 
 
 class Means(NamedTuple):
-    """Where money for a contested payment may come from now, its escrow being used up;
-    `payee_since`: when the payee's account was made."""
+    """Where money for a contested payment may come from now, its escrow being used up; `fund` None:
+    nothing will, since no key signed twice; `payee_since`: when the payee's account was made."""
 
     wallet: int
-    fund: int
+    fund: int | None
     payee_since: int
 
 
@@ -306,6 +321,8 @@ def next_step(rest: int, contested_at: int, means: Means, now: int) -> Step:
     """Who pays which part of `rest`, the open part of a payment contested since then."""
     wallet = min(rest, max(0, means.wallet))
     left = rest - wallet
+    if means.fund is None:
+        return Step(wallet, 0, None)
     decided_at = contested_at + CONTESTED_SECONDS
     if now < decided_at:
         return Step(wallet, 0, decided_at if left else None)

@@ -163,7 +163,7 @@ class Desk:
             verdict.escrow,
             reading=reading,
             stored=before is not None and before.stored,
-            into_escrow=_into_escrow(payer, payee, payment.hops, seconds)
+            into_escrow=_into_escrow(payer.known.terms.currency, payee, payment.hops, seconds)
             if verdict.state in PAID
             else None,
             hops=min(payment.hops, BEYOND),
@@ -237,7 +237,7 @@ class Desk:
         if claim.receipt is not None:
             taken.append((claim.hash, claim.receipt))
         for hash, part in taken:
-            proof = (reading.void.raw, reading.invite.raw, PayOf(claim.hash), part)
+            proof = (reading.void.raw, InviteOf(claim.hash), PayOf(claim.hash), part)
             self._found(Contradiction.VOID, payee, reading.hash, hash, proof)
 
     def close(self, reading: CloseRead) -> None:
@@ -269,11 +269,9 @@ class Desk:
         self.conflicts.append(Found(kind, owner.known, first, second, messages))
 
 
-def _into_escrow(payer: Book, payee: Book, hops: int, now: int) -> int | None:
+def _into_escrow(currency: int, payee: Book, hops: int, now: int) -> int | None:
     """The escrow that takes the money in; None: the payee's wallet does."""
-    if payee is payer or not payee.standing.takes_in(payer.known.terms.currency, hops, now):
-        return None
-    return payee.known.escrow
+    return payee.known.escrow if payee.standing.takes_in(currency, hops, now) else None
 
 
 def signed_of(row: Any) -> Signed:

@@ -1,5 +1,6 @@
-"""The guarantee fund: a house account per currency that pays, up to caps, for what a forked pass's
-escrow and its payer's wallet do not cover. Caps are rows; where there is none, defaults hold.
+"""The guarantee fund: a house account per currency that pays, up to caps, for what a pass's escrow
+and its payer's wallet do not cover, where that pass or one whose money it passes on signed twice.
+Caps are rows; where there is none, defaults hold.
 """
 
 from collections.abc import Collection, Mapping
@@ -34,6 +35,22 @@ _USED: Final = """
         coalesce(sum(amount) FILTER (WHERE at > $6), 0)::bigint AS day,
         coalesce(sum(amount) FILTER (WHERE at > $5), 0)::bigint AS fund
     FROM offline.fund_use WHERE currency = $1 AND (at > $5 OR payer_pass = $2)
+"""
+# The pass that pays and those whose money it passes on, on whatever way.
+_STANDING: Final = """
+    WITH RECURSIVE below AS (
+        SELECT $1::uuid AS pass
+        UNION
+        SELECT source.payer_pass FROM below
+        JOIN offline.claim AS naming
+            ON naming.payer_pass = below.pass AND naming.state <> 'rejected'
+        JOIN offline.claim AS source
+            ON source.pay_hash = ANY(naming.sources) AND source.payee_pass = below.pass
+    )
+    SELECT EXISTS (SELECT FROM offline.conflict JOIN below USING (pass)) AS proven, EXISTS (
+        SELECT FROM offline.claim WHERE payee_pass = $1 AND into_escrow IS NOT NULL
+            AND state IN ('posting', 'open')
+    ) AS awaits
 """
 _USE: Final = """
     INSERT INTO offline.fund_use (pay_hash, attempt, payer_pass, payer, payee, currency, amount, at)
@@ -81,9 +98,14 @@ class Fund:
 
     async def room(
         self, connection: AnyConnection, insured: Insured, balance: int, now: int
-    ) -> int:
-        """What the fund may still pay for `insured`. Whoever else asks waits for the caller's
-        database transaction to end, so that two do not count on the same room."""
+    ) -> int | None:
+        """What the fund may still pay for `insured`; None where it does not, since no key is known
+        to have signed twice and nothing more comes into the escrow. Whoever else asks waits for
+        the caller's database transaction to end, so that two do not count on the same room."""
+        standing = await connection.fetchrow(_STANDING, UUID(bytes=insured.payer_pass))
+        assert standing is not None
+        if not standing["proven"]:
+            return 0 if standing["awaits"] else None
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtext('guarantee fund'), $1)", insured.currency
         )

@@ -89,7 +89,7 @@ async def open_desk(
         voids,
         used,
         chains.claimed,
-        await chains.named(connection, payments),
+        await chains.named(connection, payments, passes),
         await _naming(connection, books, called_off),
     )
 

@@ -4,14 +4,14 @@ payments that they name as sources.
 To name a source is to claim it, as a RECEIPT does: its payee's key signed its hash.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from tikiwallet.database.pool import AnyConnection, Database
-from tikiwallet.offline.claims import AnyRead, PaymentRead
-from tikiwallet.offline.deciding import Reason, Source, Terms, is_seen
+from tikiwallet.offline.claims import AnyRead, KnownPass, PaymentRead
+from tikiwallet.offline.deciding import Reason, Source, Terms, is_seen, shown_rule
 from tikiwallet.offline.wire.messages import HOPS_MOST
 
 BEYOND: Final = HOPS_MOST + 1  # however long the chain is: no pass allows it
@@ -21,7 +21,7 @@ _CLAIMED: Final = """
 """
 _NAMED: Final = """
     SELECT claim.pay_hash, claim.payee_pass, currency, amount, hops, reason,
-        receipt IS NOT NULL AS receipted, void.message AS void
+        void.message AS void
     FROM offline.claim LEFT JOIN offline.void USING (payee_pass, request_id)
     WHERE pay_hash = ANY($1::bytea[])
 """
@@ -41,13 +41,12 @@ class Named(NamedTuple):
     amount: int
     hops: int
     reason: Reason | None = None
-    receipted: bool = False
     void: bytes | None = None
 
     def source_of(self, pass_id: bytes, terms: Terms) -> Source:
         """What it is to a payment from this pass."""
         fits = self.payee_pass == pass_id and self.currency == terms.currency
-        seen = self.reason is not None and is_seen(self.reason, receipted=self.receipted)
+        seen = self.reason is not None and is_seen(self.reason)
         return Source(self.amount, self.hops, fits and not seen)
 
 
@@ -75,21 +74,49 @@ class Chains:
         return [by_hops[hops] for hops in sorted(by_hops)]
 
     async def named(
-        self, connection: AnyConnection, readings: Iterable[PaymentRead]
+        self,
+        connection: AnyConnection,
+        readings: Iterable[PaymentRead],
+        passes: Mapping[bytes, KnownPass],
     ) -> dict[bytes, Named]:
         """What is known of the sources of `readings`. One that is not recorded, as too much was
-        signed with its pass, is what it says."""
-        hashes = {hash for reading in readings for hash in reading.sources}
+        signed with its pass, is judged by what it says."""
+        hashes = self._below(readings)
         if not hashes:
             return {}
         rows = await connection.fetch(_NAMED, list(hashes))
         named = {row["pay_hash"]: _named(row) for row in rows}
-        for hash in (hashes - named.keys()) & self.payments.keys():
-            pay = self.payments[hash].pay
-            named[hash] = Named(
-                hash, pay.payee_pass, pay.payer.currency, pay.amount, self.hops.get(hash, 0)
-            )
+        for reading in readings:
+            for hash in reading.sources:
+                self._judge(hash, named, passes)
         return named
+
+    def _below(self, readings: Iterable[PaymentRead]) -> set[bytes]:
+        """The sources of `readings`, and theirs as far as they are in the upload."""
+        found: set[bytes] = set()
+        coming = [hash for reading in readings for hash in reading.sources]
+        while coming:
+            hash = coming.pop()
+            if hash not in found and hash in self.payments:
+                coming += self.payments[hash].sources
+            found.add(hash)
+        return found
+
+    def _judge(
+        self, hash: bytes, named: dict[bytes, Named], passes: Mapping[bytes, KnownPass]
+    ) -> Named:
+        """Put one that is not recorded into `named`, with the rule that it breaks."""
+        if hash not in named:
+            reading = self.payments[hash]
+            pay, payer = reading.pay, passes[reading.pay.payer.id]
+            below = [self._judge(source, named, passes) for source in reading.sources]
+            sources = tuple(one.source_of(payer.id, payer.terms) for one in below)
+            reason = shown_rule(payer.terms, reading.payment(sources))
+            hops = self.hops.get(hash, 0)
+            named[hash] = Named(
+                hash, pay.payee_pass, payer.terms.currency, pay.amount, hops, reason
+            )
+        return named[hash]
 
 
 _NONE: Final = Chains()
@@ -143,6 +170,5 @@ def _named(row: Any) -> Named:
         row["amount"],
         row["hops"],
         None if row["reason"] is None else Reason(row["reason"]),
-        row["receipted"],
         row["void"],
     )

@@ -75,7 +75,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     Reason.EXPIRED: (
         "The payer's pass had expired",
-        "It was accepted after the end of the pass, which stands in the pass.",
+        "It was asked for after the end of the pass, which stands in the pass.",
+    ),
+    Reason.RECEIPT_LATE: (
+        "The payer's pass had expired",
+        "The receipt says that it was accepted after the end of the pass, which stands in the"
+        " pass.",
     ),
     Reason.NOT_OF_PASS: (
         "The payer's pass does not allow this payment",
@@ -102,8 +107,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A pass pays in its own currency only.",
     ),
     Reason.OTHER_PAYEE: (
-        "The pass pays one payee only",
-        "It is locked to somebody else, which stands in the pass.",
+        "The pass does not pay this payee",
+        "It never pays itself; and where it is locked to one payee, which stands in it, nobody"
+        " else.",
     ),
     Reason.SPENT_ON: (
         "The pass may not pass this money on",
@@ -129,8 +135,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     Why.CONTESTED: (
         "The payer's pass does not suffice",
-        "A device signed twice: the payer's, or one whose money they passed on. The payer's wallet"
-        " pays what it holds; the guarantee fund is asked after a day.",
+        "A device signed twice, or what the payer passed on turned out to be worth less. The"
+        " payer's wallet pays what it holds; the guarantee fund is asked after a day if a device"
+        " did.",
     ),
     Why.UNCOVERED: (
         "Not all of it is covered",
