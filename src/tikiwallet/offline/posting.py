@@ -2,8 +2,8 @@
 
 A claim that is `posting` has its shares decided and committed: the ledger posts them under an id
 that follows from the payment and the attempt, as often as it is asked. One that is `open` lacks
-money in escrow, since its payer's key signed twice: the payer's wallet pays, then, a day later, the
-guarantee fund; what these leave open is a debt.
+money in escrow, since its payer's key signed twice or what they passed on was worth less: the
+payer's wallet pays, then, a day later, the guarantee fund; what these leave open is a debt.
 """
 
 from collections.abc import Callable, Sequence
@@ -109,11 +109,13 @@ _log = logs.get(__name__)
 
 @dataclass(slots=True)
 class _Held:
-    """What wallets, the fund by currency and escrows by pass hold for open claims."""
+    """What wallets, the fund by currency and escrows by pass hold for open claims, and the claims
+    for which more may come in."""
 
     wallets: dict[int, int]
     fund: dict[int, int]
     escrows: dict[bytes, Left] = field(default_factory=dict)
+    resting: dict[bytes, int] = field(default_factory=dict)
 
 
 class Posting:
@@ -237,7 +239,8 @@ class Posting:
         )
         taken: list[Intent | None] = []
         async with self._database.transaction() as connection:
-            held.escrows = await taking_in.left(connection, intents, self._now)
+            held.escrows = await taking_in.left(connection, intents)
+            held.resting = await taking_in.resting(connection, intents)
             now = self._now()
             hashes = [intent.pay_hash for intent in intents]
             open_ = {tuple(row) for row in await connection.fetch(_LOCK, hashes)}
@@ -255,26 +258,39 @@ class Posting:
     async def _decide(
         self, connection: AnyConnection, intent: Intent, held: _Held, now: int
     ) -> Intent | None:
-        if intent.payer == intent.payee:  # nobody else makes good what they took from themselves
-            await _end(connection, intent)
-            return None
         left = held.escrows.get(intent.payer_pass) or Left()
         escrow = min(intent.rest, left.amount)
         step = Step(0, 0, None)
-        if escrow < intent.rest and left.awaits:
-            step = Step(0, 0, now // SECOND + _AWAITED_SECONDS)
-        elif escrow < intent.rest:
-            step = await self._contested(connection, intent, intent.rest - escrow, held, now)
+        if escrow < intent.rest:
+            step = await self._besides(connection, intent, intent.rest - escrow, held, now)
         if not escrow + step.wallet + step.fund:
             if step.wait_until is not None:
                 await _keep_open(connection, intent, step.wait_until)
                 return None
-            await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
+            if intent.payer != intent.payee:
+                await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
             await _end(connection, intent)
             return None
         taken = replace(intent, escrow=escrow, wallet=step.wallet, fund=step.fund)
         await self._set_aside(connection, taken, held, now)
         return taken
+
+    async def _besides(
+        self, connection: AnyConnection, intent: Intent, rest: int, held: _Held, now: int
+    ) -> Step:
+        """What others than the escrow give for what it does not hold: nobody while more is being
+        posted to it, no fund before its sources are over, and nobody at all for what people took
+        from themselves."""
+        again = now // SECOND + _AWAITED_SECONDS
+        left = held.escrows.get(intent.payer_pass)
+        if left is not None and left.awaits:
+            return Step(0, 0, again)
+        open_until = held.resting.get(intent.pay_hash)
+        until = None if open_until is None else max(again, open_until)
+        if intent.payer == intent.payee:
+            return Step(0, 0, until)
+        step = await self._contested(connection, intent, rest, held, now)
+        return step if until is None else Step(step.wallet, 0, until)
 
     async def _contested(
         self, connection: AnyConnection, intent: Intent, rest: int, held: _Held, now: int
