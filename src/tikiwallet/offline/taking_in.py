@@ -59,7 +59,7 @@ async def count(
     sums: dict[bytes, int] = {}
     for intent in intents:
         if intent.pay_hash in posted:
-            sums[intent.payee_pass] = sums.get(intent.payee_pass, 0) + intent.taking
+            sums[intent.payee_pass] = sums.get(intent.payee_pass, 0) + intent.posting
     if sums:
         rows = [(UUID(bytes=id), amount) for id, amount in sums.items()]
         await connection.executemany(_COUNT, rows)
