@@ -10,12 +10,19 @@ from tests.offline.settling import (
     PASS_SECONDS,
     Phone,
     World,
+    item,
     running_world,
+    void_item,
 )
+from tests.offline.test_commands import told as printed
 from tests.offline.test_settlement import DAY, debts, later, settle, told
 from tests.servers import DatabaseUrls
 
-from tikiwallet.ledger.transactions import SetLimits
+from tikiwallet import ids
+from tikiwallet.errors import NotFound
+from tikiwallet.ledger.transactions import Result, SetLimits
+from tikiwallet.offline.intents import COLUMNS, intent_of
+from tikiwallet.offline.wire.messages import Pay
 
 
 @pytest.fixture
@@ -71,4 +78,70 @@ async def test_what_is_contested_does_not_wait_for_room(world: World) -> None:
         (ann.person, None, 50, 0),
         (ann.person, cem.person, 200, 0),
     ]
+    await world.check_conserved()
+
+
+async def wait(world: World) -> tuple[Phone, Phone, Pay]:
+    """100 of the 300 that Ann paid Cem have arrived, and the claims of her pass are over."""
+    ann, cem = await world.phone(1_000), await world.phone(0)
+    await fill(world, cem, 100)
+    pay, brought = paid(ann, cem, 300)
+    await settle(world, cem, brought)
+    assert not await world.waiting.page(9)
+    with pytest.raises(NotFound):
+        await world.waiting.let_go(pay.hash)  # Cem may still make room
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    assert (await world.holds(cem), await world.holds(ann)) == (100, 700)
+    return ann, cem, pay
+
+
+async def test_an_operator_sees_what_waits_and_lets_it_go(world: World) -> None:
+    ann, cem, pay = await wait(world)
+    [waiting] = (await world.reports.exposure())["waiting"]
+    assert (waiting["payment"], waiting["amount"]) == (pay.hash.hex(), 200)
+    assert waiting["payer"] == ids.write_id("p", ann.person)
+    assert [money.amount for money in await world.waiting.of(ann.person)] == [200]
+    assert await world.waiting.of(cem.person) == []
+    assert waiting["payment"] in await printed(world, "exposure")
+    assert "returns to the payer" in await printed(world, "let-go", waiting["payment"])
+    await later(world, 120)
+    assert (await world.holds(ann), await state_of(world, ann)) == (900, "returned")
+    assert (await world.claim(pay))["state"] == "partial"
+    await fill(world, cem, 1_000)
+    await later(world, 3_700)
+    assert await world.holds(cem) == 100
+    assert await debts(world) == []
+    with pytest.raises(NotFound):
+        await world.waiting.let_go(pay.hash)
+    await world.check_conserved()
+
+
+async def test_who_called_off_what_waits_does_not_owe_what_is_let_go(world: World) -> None:
+    ann, cem = await world.phone(1_000), await world.phone(0)
+    await fill(world, cem, 0)
+    invite = cem.invite(300)
+    pay = ann.pay(invite)
+    await settle(world, cem, item(invite, pay))
+    await settle(world, ann, void_item(invite, cem.void(invite)))
+    await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
+    await world.waiting.let_go(pay.hash)
+    await later(world, 120)
+    assert (await world.holds(ann), await world.debts.owed(cem.person)) == (1_000, [])
+    assert (await world.claim(pay))["state"] == "lapsed"
+    await world.check_conserved()
+
+
+async def test_what_is_let_go_is_not_posted_by_who_was_at_it(world: World) -> None:
+    ann, cem, pay = await wait(world)
+    await fill(world, cem, 1_000)
+    row = await world.stack.database.fetchrow(
+        f"SELECT {COLUMNS} FROM offline.claim"
+        " JOIN offline.pass AS payer ON payer.id = payer_pass WHERE pay_hash = $1",
+        pay.hash,
+    )
+    await world.waiting.let_go(pay.hash)
+    outcome = await world.stack.ledger.post(intent_of(row).command())
+    assert outcome.result == Result.ABANDONED
+    await later(world, 120)
+    assert (await world.holds(ann), await world.holds(cem)) == (900, 100)
     await world.check_conserved()

@@ -103,7 +103,7 @@ _OWE: Final = """
     WHERE excluded.amount > debt.amount
 """
 # Its payee called it off, and owes back what was about to be paid.
-_NOT_OWED: Final = """
+NOT_OWED: Final = """
     UPDATE offline.debt SET amount = amount - $3,
         forgiven = least(forgiven, amount - $3 - paid),
         next_check_at = CASE WHEN amount - $3 > paid + forgiven THEN next_check_at END
@@ -230,7 +230,7 @@ class Posting:
                 )
             if written != _NOTHING:
                 not_paid = intent.wallet + intent.fund + (intent.escrow if gone else 0)
-                await connection.execute(_NOT_OWED, intent.pay_hash, intent.payee, not_paid)
+                await connection.execute(NOT_OWED, intent.pay_hash, intent.payee, not_paid)
             await self._fund.give_back(connection, intent.pay_hash, intent.attempt)
 
     async def _barred(self, intent: Intent) -> int:
