@@ -22,7 +22,8 @@ from tikiwallet.offline.posting import NOT_OWED
 _WAITING: Final = f"""
     SELECT {COLUMNS}, claim_until
     FROM offline.claim JOIN offline.pass AS payer ON payer.id = claim.payer_pass
-    WHERE claim.state = 'posting' AND attempt > 0 AND claim_until <= $1
+    WHERE claim.next_check_at IS NOT NULL AND claim.state = 'posting' AND attempt > 0
+        AND claim_until <= $1
         AND ($2::bytea IS NULL OR pay_hash = $2) AND ($3::bigint IS NULL OR payer = $3)
     ORDER BY claim_until, pay_hash LIMIT $4
 """  # noqa: S608
