@@ -42,6 +42,7 @@ from tikiwallet.offline.reports import Reports
 from tikiwallet.offline.returns import Returns
 from tikiwallet.offline.sealed import PASS
 from tikiwallet.offline.settlement import Settlement
+from tikiwallet.offline.waiting import Waiting
 from tikiwallet.offline.wire.cose import kid_of
 from tikiwallet.offline.wire.keys import PrivateKey, PublicKey
 from tikiwallet.offline.wire.messages import (
@@ -204,6 +205,7 @@ class World:
     keys_dir: Path
     personal: Personal
     events: TestEvents
+    waiting: Waiting
     people: int = 0
     put_in: int = 0
     accounts: set[int] = field(default_factory=set)
@@ -238,6 +240,7 @@ class World:
             keys_dir,
             personal,
             events,
+            Waiting(stack.database, chosen, clock),
         )
 
     def person(self, days_old: float = 365) -> int:

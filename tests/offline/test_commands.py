@@ -31,7 +31,8 @@ async def told(world: World, *arguments: str) -> str:
     def run(work: Callable[[Books], Awaitable[None]]) -> None:
         async def carry_out() -> None:
             thawing = Thawing(world.stack.database, world.events)
-            await work(Books(world.reports, world.fund, thawing, world.debts))
+            books = Books(world.reports, world.fund, thawing, world.debts, world.waiting)
+            await work(books)
 
         asyncio.run_coroutine_threadsafe(carry_out(), loop).result()
 

@@ -10,6 +10,7 @@ from tikiwallet.ledger.transactions import Kind, Posting, Result, SetLimits, Tra
 from tikiwallet.offline.departure import DebtOpen
 from tikiwallet.wallets.chart import Purpose, house_account
 from tikiwallet.wallets.closing import Closing
+from tikiwallet.wallets.refusals import BalanceNotZero
 
 DAY = 86_400
 
@@ -112,3 +113,23 @@ async def test_what_is_still_contested_is_owed_too(bank: Bank) -> None:
         "SGD 5.00"
     ]
     assert await bank.offline.settling.debts.owed(bank.ben) == []
+
+
+async def test_a_full_payee_holds_no_payer_for_good(bank: Bank) -> None:
+    ana = await phone_of(bank, await bank.handset(), 7_00)
+    ben = await phone_of(bank, await bank.handset(bank.ben), 0)
+    await bank.stack.ledger.post(SetLimits(b"f" * 16, account=ben.wallet, floor=0, ceiling=0))
+    invite = ben.invite(6_00)
+    pay = ana.pay(invite)
+    settling, closing = bank.offline.settling, closing_of(bank)
+    await settling.settlement.settle(bank.ben, [item(invite, pay)])
+    for days in (4, 7, 1):
+        await work(bank, days * DAY)
+    await spend(bank, ana.wallet, 494_00)
+    with pytest.raises(BalanceNotZero, match=r"SGD 6\.00 that you paid .* ask the service"):
+        await closing.close(bank.ana)
+    await settling.waiting.let_go(pay.hash)
+    await work(bank, 120)
+    await spend(bank, ana.wallet, 6_00)
+    await closing.close(bank.ana)
+    assert await bank.identity.people.person(bank.ana) is None

@@ -448,14 +448,14 @@ async def test_a_crash_between_deciding_posting_and_recording(
     await world.check_conserved()
 
 
-async def test_a_payee_whose_wallet_takes_nothing_is_paid_when_it_does(world: World) -> None:
+async def test_a_payee_whose_wallet_takes_less_is_paid_the_rest_when_it_does(world: World) -> None:
     payer, shop = await world.phone(), await world.phone(0)
     await world.stack.ledger.post(SetLimits(b"l" * 16, account=shop.wallet, floor=0, ceiling=50))
     invite = shop.invite(100)
     [answer] = await settle(world, shop, item(invite, payer.pay(invite)))
     assert answer.state == "settling"
     await later(world, 3_700)
-    assert await world.holds(shop) == 0
+    assert await world.holds(shop) == 50
     await world.stack.ledger.post(SetLimits(b"m" * 16, account=shop.wallet, floor=0, ceiling=500))
     await later(world, 3_700)
     assert await world.holds(shop) == 100
@@ -574,7 +574,7 @@ async def test_a_payee_whose_wallet_is_full_holds_back_their_own_share_alone(wor
     invite = shop.invite(100)
     await settle(world, shop, item(invite, payer.pay(invite)))
     await later(world, PASS_SECONDS + CLAIM_SECONDS + 120)
-    assert (await world.holds(payer), await world.escrow_of(payer)) == (4_900, 100)
+    assert (await world.holds(payer), await world.escrow_of(payer)) == (4_900, 50)
     await world.stack.ledger.post(SetLimits(b"m" * 16, account=shop.wallet, floor=0, ceiling=500))
     await later(world, 3_700)
     await later(world, 3_700)

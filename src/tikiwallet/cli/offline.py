@@ -24,6 +24,7 @@ from tikiwallet.offline.fund import Fund
 from tikiwallet.offline.issuer import Issuer, add_issuer_key
 from tikiwallet.offline.limits import LimitTable, PassLimits
 from tikiwallet.offline.reports import Reports
+from tikiwallet.offline.waiting import Waiting
 from tikiwallet.wallets.chart import Chart
 
 offline = typer.Typer(
@@ -112,7 +113,8 @@ async def _with_offline_books(work: Callable[[Books], Awaitable[None]]) -> None:
             reports = Reports(database, link, personal.sealing, lambda: issuer.root)
             events = SecurityEvents(personal)
             thawing, debts = Thawing(database, events), Debts(database, link, events)
-            await work(Books(reports, Fund(database, link, Chart(link)), thawing, debts))
+            fund, waiting = Fund(database, link, Chart(link)), Waiting(database, link)
+            await work(Books(reports, fund, thawing, debts, waiting))
         finally:
             await link.stop()
 

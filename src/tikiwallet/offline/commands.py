@@ -21,6 +21,7 @@ from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.fund import Fund
 from tikiwallet.offline.records import DEVICE_PREFIX
 from tikiwallet.offline.reports import Reports
+from tikiwallet.offline.waiting import Waiting
 
 _Json = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 _Limit = Annotated[int, typer.Option(min=1, max=1_000, help="At most so many, newest first.")]
@@ -36,6 +37,7 @@ class Books:
     fund: Fund
     thawing: Thawing
     debts: Debts
+    waiting: Waiting
 
 
 Run = Callable[[Callable[[Books], Awaitable[None]]], None]
@@ -199,6 +201,23 @@ def _add_debts(offline: typer.Typer, run: Run) -> None:
             _say(f"debt {debt} is written off")
 
         run(write)
+
+    @offline.command("let-go")
+    def let_go(payment: Annotated[str, typer.Argument(help="As `exposure` shows it.")]) -> None:
+        """Give up what waits for room in its payee's wallet; it returns to the payer."""
+
+        async def end(books: Books) -> None:
+            await books.waiting.let_go(_payment(payment))
+            _say("it returns to the payer")
+
+        run(end)
+
+
+def _payment(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise InvalidRequest(f"{text} is not a payment as `exposure` shows it") from None
 
 
 def _add_fund(offline: typer.Typer, run: Run) -> None:

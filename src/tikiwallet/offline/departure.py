@@ -7,6 +7,7 @@ from tikiwallet.money import Money
 from tikiwallet.offline.debts import Debts
 from tikiwallet.offline.devices import Devices
 from tikiwallet.offline.passes import Passes
+from tikiwallet.offline.waiting import Waiting
 from tikiwallet.wallets.refusals import BalanceNotZero
 
 _OWED: Final = (
@@ -16,6 +17,11 @@ _OWED: Final = (
 _BARRED: Final = (
     ". {barred} of it waits because the wallet that it belongs to is full: if that lasts, ask the"
     " service to write it off"
+)
+
+_WAITS: Final = (
+    "{waiting} that you paid offline has not arrived, because the wallet that it belongs to is"
+    " full: if that lasts, ask the service to let it go"
 )
 
 
@@ -29,10 +35,11 @@ class DebtOpen(BalanceNotZero):
 class Departure:
     """Holds back who has money in passes or debts, and ends the devices of who leaves."""
 
-    def __init__(self, passes: Passes, devices: Devices, debts: Debts) -> None:
+    def __init__(self, passes: Passes, devices: Devices, debts: Debts, waiting: Waiting) -> None:
         self._passes = passes
         self._devices = devices
         self._debts = debts
+        self._waiting = waiting
 
     async def pay(self, person: int) -> None:
         """Pay what is owed now, not within the hour."""
@@ -40,7 +47,9 @@ class Departure:
 
     async def check(self, person: int) -> None:
         """Raises BalanceNotZero while a pass with money is not over: what was paid with it may
-        still be claimed, and the rest returns to a wallet. Raises DebtOpen."""
+        still be claimed, or waits for room, and the rest returns to a wallet. Raises DebtOpen."""
+        if waiting := _written(await self._waiting.of(person)):
+            raise BalanceNotZero(_WAITS.format(waiting=waiting))
         holding = await self._passes.holding(person)
         if holding:
             until = max(record.claim_until for record in holding)

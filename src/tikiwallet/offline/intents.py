@@ -12,8 +12,8 @@ from tikiwallet.wallets.chart import Purpose, house_account
 # From `claim`, with its payer's pass as `payer`.
 COLUMNS: Final = """
     claim.pay_hash, claim.state, attempt, payer_pass, payer, payee, claim.amount, claim.currency,
-    paid_escrow, paid_wallet, paid_fund, taking_escrow, taking_wallet, taking_fund, contested_at,
-    payee_account, payer.escrow AS escrow_account, payer.wallet AS payer_wallet,
+    paid_escrow, paid_wallet, paid_fund, taking_escrow, taking_wallet, taking_fund, barred,
+    contested_at, payee_account, payer.escrow AS escrow_account, payer.wallet AS payer_wallet,
     payee_pass, into_escrow, claim.hops, payer.hops > 0 AND payer.escrow IS NOT NULL AS takes_in
 """
 
@@ -22,7 +22,8 @@ COLUMNS: Final = """
 class Intent:
     """A claim with what is being taken for it, and the ledger accounts of all sides. `into_escrow`
     is credited where the payee's pass takes the money in; the payer's pass may get more of its own
-    while the claim is open when it `takes_in`."""
+    while the claim is open when it `takes_in`. Of `escrow`, which is set aside, the payee's
+    wallet has no room for `barred`, which is asked of the ledger later."""
 
     pay_hash: bytes
     attempt: int
@@ -36,6 +37,7 @@ class Intent:
     escrow: int
     wallet: int
     fund: int
+    barred: int
     escrow_account: int | None
     payer_wallet: int
     payee_account: int
@@ -51,13 +53,18 @@ class Intent:
 
     @property
     def rest(self) -> int:
-        """What is open once the present intent is paid."""
+        """What is open once all that is set aside is paid."""
         return self.amount - self.paid - self.taking
 
     @property
     def taking(self) -> int:
-        """What is being taken."""
+        """What is set aside."""
         return self.escrow + self.wallet + self.fund
+
+    @property
+    def posting(self) -> int:
+        """What the ledger is asked for."""
+        return self.taking - self.barred
 
     @property
     def credited(self) -> int:
@@ -67,7 +74,7 @@ class Intent:
     def command(self) -> Transaction:
         """What the ledger is asked for: always the same for one attempt."""
         shares = (
-            (self.escrow_account or 0, self.escrow),
+            (self.escrow_account or 0, self.escrow - self.barred),
             (self.payer_wallet, self.wallet),
             (house_account(Purpose.GUARANTEE, self.currency), self.fund),
         )
@@ -107,6 +114,7 @@ def intent_of(row: Any) -> Intent:
         escrow=row["taking_escrow"],
         wallet=row["taking_wallet"],
         fund=row["taking_fund"],
+        barred=row["barred"],
         escrow_account=row["escrow_account"],
         payer_wallet=row["payer_wallet"],
         payee_account=row["payee_account"],

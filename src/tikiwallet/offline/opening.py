@@ -9,12 +9,10 @@ from tikiwallet.offline.claims import AnyRead, KnownPass, PaymentRead, VoidRead
 from tikiwallet.offline.deciding import Closing, Standing, State
 from tikiwallet.offline.desk import Book, Claim, Desk, RequestKey, signed_of
 from tikiwallet.offline.passing import Chains, naming
+from tikiwallet.offline.taking_in import IN_ORDER
 from tikiwallet.offline.wire.messages import Close
 
-_LOCK: Final = """
-    SELECT id, settled, received, close_message FROM offline.pass
-    WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
-"""
+_LOCK: Final = f"SELECT id, settled, received, close_message FROM offline.pass {IN_ORDER}"  # noqa: S608
 _SIGNED: Final = """
     SELECT payer_pass, pay_hash, previous, sequence, amount, cumulative,
         CASE WHEN claimed_at IS NOT NULL THEN payee END AS claimant

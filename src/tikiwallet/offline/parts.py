@@ -83,6 +83,6 @@ class Offline:
             passes=passes,
             limits=limits,
             revocations=revocations,
-            departure=Departure(passes, devices, settling.debts),
+            departure=Departure(passes, devices, settling.debts, settling.waiting),
             settling=settling,
         )

@@ -2,8 +2,8 @@
 
 A claim that is `posting` has its shares decided and committed: the ledger posts them under an id
 that follows from the payment and the attempt, as often as it is asked. One that is `open` lacks
-money in escrow, since its payer's key signed twice: the payer's wallet pays, then, a day later, the
-guarantee fund; what these leave open is a debt.
+money in escrow, since its payer's key signed twice or what they passed on was worth less: the
+payer's wallet pays, then, a day later, the guarantee fund; what these leave open is a debt.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,8 @@ from tikiwallet import ids, logs
 from tikiwallet.clock import SECOND, from_us, now_us
 from tikiwallet.database.pool import AnyConnection, Database
 from tikiwallet.ledger.port import Ledger
-from tikiwallet.ledger.transactions import Outcome, Result
+from tikiwallet.ledger.transactions import TOTAL_MAX, Outcome, Result
+from tikiwallet.ledger.transactions import State as Account
 from tikiwallet.offline import taking_in
 from tikiwallet.offline.deciding import Means, State, Step, next_step
 from tikiwallet.offline.fund import Fund
@@ -54,14 +55,17 @@ _VOIDED: Final = """
 """
 _POSTED: Final = """
     UPDATE offline.claim AS claim SET
-        paid_escrow = paid_escrow + taking_escrow, paid_wallet = paid_wallet + taking_wallet,
-        paid_fund = paid_fund + taking_fund,
-        taking_escrow = 0, taking_wallet = 0, taking_fund = 0, attempt = claim.attempt + 1,
-        state = CASE WHEN done.rest = 0 THEN 'credited' ELSE 'open' END,
+        paid_escrow = paid_escrow + taking_escrow - barred,
+        paid_wallet = paid_wallet + taking_wallet, paid_fund = paid_fund + taking_fund,
+        taking_escrow = barred, barred = 0, taking_wallet = 0, taking_fund = 0,
+        attempt = claim.attempt + 1,
+        state = CASE WHEN barred > 0 THEN 'posting' WHEN done.rest = 0 THEN 'credited'
+            ELSE 'open' END,
         contested_at = CASE WHEN done.rest = 0 THEN contested_at
             ELSE coalesce(contested_at, $4::timestamptz) END,
         settled_at = done.at,
-        next_check_at = CASE WHEN done.rest = 0 THEN NULL ELSE $4::timestamptz END
+        next_check_at = CASE WHEN barred > 0 THEN $6::timestamptz WHEN done.rest = 0 THEN NULL
+            ELSE $4::timestamptz END
     FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $5::timestamptz[])
         AS done (pay_hash, attempt, rest, at)
     WHERE claim.pay_hash = done.pay_hash AND claim.attempt = done.attempt AND state = 'posting'
@@ -69,6 +73,7 @@ _POSTED: Final = """
 _POSTED_RETURNING: Final = f"{_POSTED} RETURNING claim.pay_hash"
 _REFUSED: Final = """
     UPDATE offline.claim SET taking_wallet = 0, taking_fund = 0, attempt = attempt + 1,
+        barred = $5,
         state = CASE WHEN taking_escrow > 0 THEN 'posting' ELSE 'open' END,
         contested_at = CASE WHEN taking_wallet + taking_fund > 0
             THEN coalesce(contested_at, $4) ELSE contested_at END,
@@ -76,7 +81,7 @@ _REFUSED: Final = """
     WHERE pay_hash = $1 AND attempt = $2 AND state = 'posting'
 """
 _PAYEE_GONE: Final = """
-    UPDATE offline.claim SET taking_escrow = 0, taking_wallet = 0, taking_fund = 0,
+    UPDATE offline.claim SET taking_escrow = 0, taking_wallet = 0, taking_fund = 0, barred = 0,
         attempt = attempt + 1, next_check_at = NULL,
         state = CASE paid_escrow + paid_wallet + paid_fund
             WHEN 0 THEN 'rejected' ELSE 'partial' END,
@@ -98,7 +103,7 @@ _OWE: Final = """
     WHERE excluded.amount > debt.amount
 """
 # Its payee called it off, and owes back what was about to be paid.
-_NOT_OWED: Final = """
+NOT_OWED: Final = """
     UPDATE offline.debt SET amount = amount - $3,
         forgiven = least(forgiven, amount - $3 - paid),
         next_check_at = CASE WHEN amount - $3 > paid + forgiven THEN next_check_at END
@@ -109,11 +114,14 @@ _log = logs.get(__name__)
 
 @dataclass(slots=True)
 class _Held:
-    """What wallets, the fund by currency and escrows by pass hold for open claims."""
+    """What wallets, the fund by currency and escrows by pass hold for open claims, for what payees'
+    wallets have room, and the claims for which more may come in."""
 
     wallets: dict[int, int]
     fund: dict[int, int]
+    rooms: dict[int, int]
     escrows: dict[bytes, Left] = field(default_factory=dict)
+    resting: dict[bytes, int] = field(default_factory=dict)
 
 
 class Posting:
@@ -171,7 +179,7 @@ class Posting:
                     await self._refused(intent, outcome)
         if posted:
             await self._record(posted)
-        return [paid(intent) for intent, _ in posted if intent.rest]
+        return [paid(intent) for intent, _ in posted if intent.rest and not intent.barred]
 
     async def _record(self, posted: Sequence[tuple[Intent, int]]) -> None:
         """What was taken is paid, and in the escrow of a pass that takes it in; what the fund has
@@ -185,6 +193,7 @@ class Posting:
             [intent.rest for intent, _ in posted],
             from_us(now),
             [from_us(at) for _, at in posted],
+            from_us(now + _PAYEE_SHUT_US),
         )
         if not insured and not taken_in:
             await self._database.execute(_POSTED, *done)
@@ -199,9 +208,9 @@ class Posting:
                 await _owe(connection, intent, None, fund, owed, now)
 
     async def _refused(self, intent: Intent, outcome: Outcome) -> None:
-        """The payer's wallet holds less by now, or the payee's takes nothing: nothing has moved.
-        The escrow's share stays set aside, and all is asked for anew under another id; unless the
-        payee's wallet is closed, which it stays."""
+        """The payer's wallet holds less by now, or the payee's takes nothing, or not as much:
+        nothing has moved. The escrow's share stays set aside, and all that there is room for is
+        asked for anew under another id; unless the payee's wallet is closed, which it stays."""
         now = self._now()
         short = outcome.result == Result.INSUFFICIENT_FUNDS and intent.wallet + intent.fund > 0
         _log.warning(
@@ -209,19 +218,26 @@ class Posting:
             result=Result(outcome.result).name.lower(),
             transaction=intent.id.hex(),
         )
-        again = now if short else now + _PAYEE_SHUT_US
+        barred = await self._barred(intent) if outcome.result == Result.LIMIT_EXCEEDED else 0
+        again = now if short or barred else now + _PAYEE_SHUT_US
         gone = outcome.result == Result.ACCOUNT_CLOSED and await self._is_closed(intent.credited)
         async with self._database.transaction() as connection:
             if gone:
                 written = await connection.execute(_PAYEE_GONE, intent.pay_hash, intent.attempt)
             else:
                 written = await connection.execute(
-                    _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now)
+                    _REFUSED, intent.pay_hash, intent.attempt, from_us(again), from_us(now), barred
                 )
             if written != _NOTHING:
                 not_paid = intent.wallet + intent.fund + (intent.escrow if gone else 0)
-                await connection.execute(_NOT_OWED, intent.pay_hash, intent.payee, not_paid)
+                await connection.execute(NOT_OWED, intent.pay_hash, intent.payee, not_paid)
             await self._fund.give_back(connection, intent.pay_hash, intent.attempt)
+
+    async def _barred(self, intent: Intent) -> int:
+        """The part of the escrow's share that has no room where the rest of it has some."""
+        [state] = await self._ledger.states([intent.credited])
+        room = 0 if state is None else state.room
+        return max(0, intent.escrow - room) if room else 0
 
     async def _is_closed(self, account: int) -> bool:
         [state] = await self._ledger.states([account])
@@ -229,15 +245,11 @@ class Posting:
 
     async def _step(self, intents: Sequence[Intent]) -> list[Intent]:
         """Decide the next shares of open claims; those of which something is taken now."""
-        wallets = list({intent.payer_wallet for intent in intents})
-        states = dict(zip(wallets, await self._ledger.states(wallets), strict=True))
-        held = _Held(
-            {wallet: 0 if state is None else state.takeable for wallet, state in states.items()},
-            await self._fund.balances({intent.currency for intent in intents}),
-        )
+        held = await self._held(intents)
         taken: list[Intent | None] = []
         async with self._database.transaction() as connection:
-            held.escrows = await taking_in.left(connection, intents, self._now)
+            held.escrows = await taking_in.left(connection, intents)
+            held.resting = await taking_in.resting(connection, intents)
             now = self._now()
             hashes = [intent.pay_hash for intent in intents]
             open_ = {tuple(row) for row in await connection.fetch(_LOCK, hashes)}
@@ -252,29 +264,52 @@ class Posting:
                     taken.append(await self._decide(connection, intent, held, now))
         return [intent for intent in taken if intent is not None]
 
+    async def _held(self, intents: Sequence[Intent]) -> _Held:
+        accounts = list({one for it in intents for one in (it.payer_wallet, it.credited)})
+        states = dict(zip(accounts, await self._ledger.states(accounts), strict=True))
+        return _Held(
+            {account: 0 if state is None else state.takeable for account, state in states.items()},
+            await self._fund.balances({intent.currency for intent in intents}),
+            {account: _room(state) for account, state in states.items()},
+        )
+
     async def _decide(
         self, connection: AnyConnection, intent: Intent, held: _Held, now: int
     ) -> Intent | None:
-        if intent.payer == intent.payee:  # nobody else makes good what they took from themselves
-            await _end(connection, intent)
-            return None
         left = held.escrows.get(intent.payer_pass) or Left()
         escrow = min(intent.rest, left.amount)
         step = Step(0, 0, None)
-        if escrow < intent.rest and left.awaits:
-            step = Step(0, 0, now // SECOND + _AWAITED_SECONDS)
-        elif escrow < intent.rest:
-            step = await self._contested(connection, intent, intent.rest - escrow, held, now)
+        if escrow < intent.rest:
+            step = await self._besides(connection, intent, intent.rest - escrow, held, now)
+            step = _cut(step, held.rooms[intent.credited] - escrow)
         if not escrow + step.wallet + step.fund:
             if step.wait_until is not None:
                 await _keep_open(connection, intent, step.wait_until)
                 return None
-            await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
+            if intent.payer != intent.payee:
+                await _owe(connection, intent, intent.payee, intent.payee_account, intent.rest, now)
             await _end(connection, intent)
             return None
         taken = replace(intent, escrow=escrow, wallet=step.wallet, fund=step.fund)
         await self._set_aside(connection, taken, held, now)
         return taken
+
+    async def _besides(
+        self, connection: AnyConnection, intent: Intent, rest: int, held: _Held, now: int
+    ) -> Step:
+        """What others than the escrow give for what it does not hold: nobody while more is being
+        posted to it, no fund before its sources are over, and nobody at all for what people took
+        from themselves."""
+        again = now // SECOND + _AWAITED_SECONDS
+        left = held.escrows.get(intent.payer_pass)
+        if left is not None and left.awaits:
+            return Step(0, 0, again)
+        open_until = held.resting.get(intent.pay_hash)
+        until = None if open_until is None else max(again, open_until)
+        if intent.payer == intent.payee:
+            return Step(0, 0, until)
+        step = await self._contested(connection, intent, rest, held, now)
+        return step if until is None else Step(step.wallet, 0, until)
 
     async def _contested(
         self, connection: AnyConnection, intent: Intent, rest: int, held: _Held, now: int
@@ -290,6 +325,7 @@ class Posting:
         self, connection: AnyConnection, taken: Intent, held: _Held, now: int
     ) -> None:
         held.wallets[taken.payer_wallet] -= taken.wallet
+        held.rooms[taken.credited] -= taken.taking
         if taken.escrow:
             left = held.escrows[taken.payer_pass]
             await taking_in.take(connection, taken, left, taken.escrow)
@@ -299,6 +335,19 @@ class Posting:
         shares = (taken.escrow, taken.wallet, taken.fund)
         until = from_us(now + TAKEN_UP_US)
         await connection.execute(_TAKING, taken.pay_hash, *shares, until)
+
+
+def _room(state: Account | None) -> int:
+    """What may be put in; a closed wallet refuses all of it, which ends a claim."""
+    if state is None:
+        return 0
+    return TOTAL_MAX if state.is_closed else state.room
+
+
+def _cut(step: Step, room: int) -> Step:
+    """No more than the payee's wallet has room for."""
+    wallet = min(step.wallet, max(0, room))
+    return Step(wallet, min(step.fund, max(0, room - wallet)), step.wait_until)
 
 
 async def _keep_open(connection: AnyConnection, intent: Intent, until: int) -> None:

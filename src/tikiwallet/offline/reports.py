@@ -17,6 +17,7 @@ from tikiwallet.offline import evidence
 from tikiwallet.offline.deciding import Contradiction, Scope
 from tikiwallet.offline.fund import caps_of
 from tikiwallet.offline.sealed import PASS, open_proof
+from tikiwallet.offline.waiting import Waiting
 from tikiwallet.wallets.chart import Purpose, house_account
 
 PAGE: Final = 100
@@ -131,9 +132,11 @@ class Reports:
         ]
 
     async def exposure(self) -> dict[str, Any]:
-        """What is outstanding in escrow by currency, state and age, and what claims lack."""
+        """What is outstanding in escrow by currency, state and age, what claims lack, and the first
+        payments that wait for room in a wallet."""
         passes = await self._database.fetch(_EXPOSURE, from_us(self._now()))
         claims = await self._database.fetch(_CLAIMS)
+        waiting = Waiting(self._database, self._ledger, self._now)
         return {
             "passes": [
                 {
@@ -157,6 +160,7 @@ class Reports:
                 }
                 for row in claims
             ],
+            "waiting": await waiting.page(PAGE),
         }
 
     async def conflicts(self, limit: int = PAGE) -> list[dict[str, Any]]:

@@ -37,9 +37,12 @@ _LOCK: Final = """
 _LAPSE: Final = """
     UPDATE offline.claim SET state = 'lapsed' WHERE payer_pass = $1 AND state = 'recorded'
 """
+# `short`: what more they take if the escrow takes more in.
 _PROMISED: Final = """
-    SELECT coalesce(sum(taking_escrow), 0)::bigint FROM offline.claim
-    WHERE payer_pass = $1 AND state = 'posting'
+    SELECT coalesce(sum(taking_escrow), 0)::bigint AS promised, coalesce(
+        sum(amount - paid_escrow - paid_wallet - paid_fund - taking_escrow), 0
+    )::bigint AS short
+    FROM offline.claim WHERE payer_pass = $1 AND state IN ('posting', 'open')
 """
 # Payments that come into this escrow and have not come in whole.
 _AWAITED: Final = """
@@ -88,8 +91,8 @@ class Returns:
             if row is None:
                 return
             await connection.execute(_LAPSE, id)
-            promised = await connection.fetchval(_PROMISED, id)
             awaited = await connection.fetchval(_AWAITED, id)
+            promised = _promised(row, await connection.fetchrow(_PROMISED, id), awaited=awaited)
         if row["escrow"] is not None:
             await self._give_back(row, promised)
         if promised or awaited:
@@ -122,3 +125,12 @@ class Returns:
         outcome = await self._ledger.post(closing)
         if outcome.result not in (Result.POSTED, Result.ACCOUNT_CLOSED):
             raise refusal(outcome.result)
+
+
+def _promised(row: Any, claims: Any, *, awaited: bool) -> int:
+    """What of a pass's escrow is not its owner's: what is being posted, and, where it takes money
+    in, what came in, or still may, for payments that found it short."""
+    short = claims["short"] if row["hops"] else 0
+    left = row["amount"] + row["received"] - row["settled"]
+    promised: int = claims["promised"] + (short if awaited else min(short, left))
+    return promised

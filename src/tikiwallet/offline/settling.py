@@ -18,6 +18,7 @@ from tikiwallet.offline.posting import Posting
 from tikiwallet.offline.reports import Reports
 from tikiwallet.offline.returns import Returns
 from tikiwallet.offline.settlement import Settlement
+from tikiwallet.offline.waiting import Waiting
 from tikiwallet.wallets.chart import Chart
 from tikiwallet.wallets.wallets import Wallets
 
@@ -41,6 +42,7 @@ class Settling:
     fund: Fund
     reports: Reports
     history: History
+    waiting: Waiting
 
     @classmethod
     def build(
@@ -75,4 +77,5 @@ class Settling:
             fund=fund,
             reports=Reports(database, ledger, sealing, lambda: issuer.root, now),
             history=History(database, sealing),
+            waiting=Waiting(database, ledger, now),
         )

@@ -31,7 +31,7 @@ def show_passes(console: Console, passes: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_exposure(console: Console, exposure: Mapping[str, Any]) -> None:
-    """What is outstanding, then what claims lack."""
+    """What is outstanding, what claims lack, and what waits for room in its payee's wallet."""
     table = _table(
         "passes", "state", "outstanding", "of it forked", "under a day", "1 to 4 days", "older"
     )
@@ -45,6 +45,11 @@ def show_exposure(console: Console, exposure: Mapping[str, Any]) -> None:
     for one in exposure["claims"]:
         table.add_row(str(one["payments"]), one["state"], _money(one["unpaid"], one["currency"]))
     console.print(table)
+    for one in exposure["waiting"]:
+        console.print(
+            f"{_money(one['amount'], one['currency'])} from {one['payer']} waits since"
+            f" {_day(one['since'])} for room in the wallet of {one['payee']}:\n   {one['payment']}"
+        )
 
 
 def show_conflicts(console: Console, conflicts: Sequence[Mapping[str, Any]]) -> None:

@@ -56,7 +56,8 @@ async def passes(
     openapi_extra=_SERVICE,
 )
 async def exposure(parts: WithParts) -> dict[str, Any]:
-    """Minor units by currency."""
+    """Minor units by currency. `waiting` are payments for which their payees' wallets have no room
+    although the claims of their passes are over; `tikiwallet admin offline let-go` ends one."""
     return await parts.offline.settling.reports.exposure()
 
 
