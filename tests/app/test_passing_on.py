@@ -12,13 +12,16 @@ from tests.app.test_core import run
 from tests.app.words import shown
 
 # What a version wrote that knew nothing of received money, and a phone that was switched off
-# between its till's journal and its purse's.
+# between its till's journal and its purse's; and whether the pass may spend. The answer: how many
+# payments it knew of.
 _FORGET = """await (async () => {
   const [{ payer, ...row }] = await m.readAll("passes");
-  const { received, ...purse } = payer.purse;
+  const { received = [], ...before } = payer.purse;
+  const purse = { ...before, doubt: x };
   await m.write({ store: "passes", row: { ...row, payer: { ...payer, purse } } });
   return received.length;
 })()"""
+_WRITTEN = "(await m.readAll('passes'))[0].version"  # how often the pass was
 
 
 @pytest.fixture
@@ -68,7 +71,11 @@ def test_received_money_is_passed_on(phones: tuple[Phone, Phone, Phone]) -> None
     cut_off(*phones)
     pay(ann, ben, "4.50")
     _has(ben, "S$14.50")
-    assert run(ben.page, "offline/journal.js", _FORGET) == 1
+    assert run(ben.page, "offline/journal.js", _FORGET, "lost") == 1
+    before = run(ben.page, "offline/journal.js", _WRITTEN)
+    _has(ben, "S$10.00")
+    assert run(ben.page, "offline/journal.js", _WRITTEN) == before + 1  # by the start
+    assert run(ben.page, "offline/journal.js", _FORGET, "none") == 0
     _has(ben, "S$14.50")
     _pass_on(ben, cem, "12.00")
     _has(ben, "S$2.50")

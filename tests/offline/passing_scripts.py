@@ -16,6 +16,8 @@ from tikiwallet.offline.exchange.effects import (
     Confirmed,
     Gained,
     Item,
+    Outcome,
+    Outcomes,
     Restarted,
     Seen,
     SetAside,
@@ -244,6 +246,72 @@ def keeps_sources_that_were_called_back() -> Script[Payer]:
     return script
 
 
+def outcome(script: Script[Payer], link: Link, word: Outcomes) -> None:
+    script.do(lambda now: Outcome(now, link.pay.hash, word))
+
+
+def loses_what_turned_out_to_be_worth_less() -> Script[Payer]:
+    """But nothing that its own payments have named, which go on naming it."""
+    own, ann = holder("payer"), holder("ann", amount=5_000)
+    links = [given(ann, own, 80)]
+    for number in (2, 3, 4):
+        links.append(given(ann, own, 80, after=links[-1].pay, number=number))
+    first, second, third, fourth = links
+    script = payer(own)
+    gains(script, *links)
+    pay(script, request(1, amount=150))
+    script.do(SetAside)
+    for link, word in ((first, Outcomes.REJECTED), (second, Outcomes.CREDITED)):
+        outcome(script, link, word)
+        script.nothing()
+    assert script.state.purse.left == 270
+    for link, word in ((third, Outcomes.PARTIAL), (fourth, Outcomes.VOIDED)):
+        outcome(script, link, word)
+        script.store()
+        script.nothing()
+        outcome(script, link, word)
+        script.nothing()
+    assert script.state.purse.left == 110
+    fifth = given(ann, own, 90, after=fourth.pay, number=5)
+    gains(script, fifth)
+    made = pay(script, request(2, amount=200))
+    assert made.sources == (first.pay.hash, second.pay.hash, fifth.pay.hash)
+    assert script.sent == chain(made, first, second, fifth)
+    return script
+
+
+def loses_it_while_it_signs() -> Script[Payer]:
+    """What is signed then names it, and goes nowhere."""
+    own = holder("payer")
+    script = payer(own)
+    link = given(holder("ann"), own, 80)
+    gains(script, link)
+    review(script)
+    script.do(Confirmed)
+    outcome(script, link, Outcomes.RETURNED)
+    script.store()
+    script.sign()
+    script.nothing()
+    script.do(Confirmed)
+    script.refuses(Refusal.NOT_ENOUGH)
+    assert script.state.purse.left == 100
+    return script
+
+
+def loses_nothing_in_doubt() -> Script[Payer]:
+    """A payment that is missing here may have named it."""
+    own = holder("payer")
+    script = payer(own)
+    link = given(holder("ann"), own, 80)
+    gains(script, link)
+    script.do(lambda now: Restarted(now, own.start_sequence))
+    script.do(Stored)
+    outcome(script, link, Outcomes.PARTIAL)
+    script.nothing()
+    assert script.state.purse.received == (link.raw,)
+    return script
+
+
 # Payees.
 
 
@@ -445,6 +513,9 @@ PASSING_PAYERS: tuple[Callable[[], Script[Payer]], ...] = (
     gains_nothing_once_it_is_lost,
     keeps_sources_that_hold_no_more,
     keeps_sources_that_were_called_back,
+    loses_what_turned_out_to_be_worth_less,
+    loses_it_while_it_signs,
+    loses_nothing_in_doubt,
 )
 PASSING_PAYEES: tuple[Callable[[], Script[Payee]], ...] = (
     is_paid_with_what_others_paid,

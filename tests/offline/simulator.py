@@ -44,6 +44,7 @@ from tikiwallet.offline.exchange.keeping import kept, written
 from tikiwallet.offline.exchange.payee import Payee
 from tikiwallet.offline.exchange.payer import Payer
 from tikiwallet.offline.exchange.purse import Purse, Stage
+from tikiwallet.offline.exchange.till import Stage as RequestStage
 from tikiwallet.offline.exchange.till import Taken, Till
 from tikiwallet.offline.known import Known
 from tikiwallet.offline.wire.chain import received
@@ -56,6 +57,7 @@ PASS: Final = 2_000
 WALLET: Final = 2_500
 TRADERS: Final = 100  # little of their own, so that they soon pass on what they received
 _LONGEST: Final = 40  # steps of one meeting
+_WORTH_LESS: Final = (RequestStage.PARTIAL, RequestStage.REJECTED)
 
 
 @dataclass
@@ -167,8 +169,10 @@ class Device(Generic[S]):
         self.finishes()
         self._syncs()
         for hash, outcome in outcomes:
-            self.happens(partial(_settled, hash, outcome))
-            self.finishes()
+            for one in (self.purse, self):
+                if one is not None:
+                    one.happens(partial(_settled, hash, outcome))
+                    one.finishes()
 
     def _syncs(self) -> None:
         server, tip, ended = self.world.server, None, False
@@ -195,7 +199,7 @@ class Device(Generic[S]):
         if self.purse is None or not isinstance(self.state, Payee):
             return
         for request in sorted(self.state.till.requests, key=lambda one: one.answered_at):
-            if request.pay:
+            if request.pay and request.stage not in _WORTH_LESS:
                 link = received(request.pay, request.invite)
                 self.purse.happens(partial(_gained, link.raw))
 

@@ -183,7 +183,8 @@ def _of_the_device(side: _Side, chance: Random) -> Callable[[int], Event]:
     """What happens to both: time, the server, a new start."""
     state = side.script.state
     tip = state.purse.tip if isinstance(state, Payer) else Tip(0, b"", 0)
-    hash = chance.choice([tip.hash, octets("no payment", 32), *(pay.hash for pay in side.pays)])
+    pays = (*side.pays, *map(chain.head, side.gifts[:5]))
+    hash = chance.choice([tip.hash, octets("no payment", 32), *(pay.hash for pay in pays)])
     outcome = chance.choice(list(Outcomes))
     sequence = chance.choice((0, 0, tip.sequence, tip.sequence, tip.sequence + 1))
     ended = chance.random() < 0.3

@@ -160,6 +160,18 @@ async def test_power_is_lost_before_the_purse_heard_of_it(
     assert tomo.left == 7_000
 
 
+@pytest.mark.parametrize("word", [Outcomes.PARTIAL, Outcomes.REJECTED, Outcomes.VOIDED])
+async def test_what_turned_out_to_be_worth_less_is_not_spent_on(
+    shops: tuple[Shop, Shop], tomo: Shop, word: Outcomes
+) -> None:
+    await paid(tomo, shops[1], 2_000)
+    [deal] = tomo.machines.deals()
+    await tomo.machines.outcome(deal.hash, word)
+    assert tomo.left == 5_000
+    await tomo.restart()
+    assert tomo.left == 5_000
+
+
 async def test_revocations_spread_when_terminals_meet(
     shops: tuple[Shop, Shop], issuer: Issuer
 ) -> None:

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ from tikiwallet.terminal.device import Terminal
 from tikiwallet.terminal.discovery import Peer
 from tikiwallet.terminal.journal import Change, Journal, Shelf
 from tikiwallet.terminal.link import Certificate, Hello, Kind, Link, LinkLost
-from tikiwallet.terminal.seen import ELSEWHERE, packed
+from tikiwallet.terminal.seen import ELSEWHERE, PASSED_ON, packed
 
 NAME: Final = "Toko Sari"
 TOMO: Final = "+819012345678"
@@ -212,8 +213,29 @@ async def test_what_another_till_took_is_refused_when_it_is_passed_on(
     await other.knows(first)
     await paid(tomo, clones[1], 2_000)
     passed = await pays(tomo, await other.invites(6_000, TOMO))
-    assert (await other.takes(passed))["text"] == ELSEWHERE
+    shown = await other.takes(passed)
+    assert (shown["refusal"], shown["text"]) == ("conflict", PASSED_ON.format(name="Budi"))
     assert len(other.proofs()) == 1
+
+
+async def test_two_payments_in_one_place_are_shown_at_once(
+    open_till: Open, clones: tuple[Shop, Shop], tomo: Shop, issuer: Issuer
+) -> None:
+    sari = await open_till("a")
+    for clone in clones:
+        payee = tomo.machines._till
+        assert payee
+        till = replace(payee.state.till, taken=())  # so he takes what he could refuse
+        payee.state = replace(payee.state, till=till)
+        await paid(tomo, clone, 2_000)
+    passed = await pays(tomo, await sari.invites(8_000, TOMO))
+    shown = await sari.takes(passed)
+    assert (shown["refusal"], shown["text"]) == ("conflict", PASSED_ON.format(name="Budi"))
+    [proof] = sari.proofs()
+    evidence.verify(proof, issuer.root.public)
+    [told] = [facts for event, facts in sari.heard if event == "signed_twice"]
+    assert told["name"] == "Budi"
+    assert "both were shown here" in told["text"]
 
 
 async def test_both_took_it_before_they_met(

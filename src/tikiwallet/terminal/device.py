@@ -23,7 +23,6 @@ from tikiwallet.terminal.link import Certificate, LinkLost, Listener
 from tikiwallet.terminal.machines import Machines
 from tikiwallet.terminal.own_network import OwnNetwork
 from tikiwallet.terminal.phones import Phones, near_addresses
-from tikiwallet.terminal.seen import ELSEWHERE
 from tikiwallet.terminal.server import Offline, Refused
 from tikiwallet.terminal.shop import Shop
 from tikiwallet.terminal.showing import Facts, facts_of, pass_facts, receipt_facts
@@ -65,7 +64,7 @@ class Terminal:
         self._shop = Shop(
             journal, self._machines, self._certificate, lambda: self._sync.phone, self
         )
-        self._is_elsewhere = False
+        self._signed_twice: str | None = None  # words for a conflict
         self._phones = Phones(self)
         self._network = OwnNetwork(self._network_gone)
         self._sync_soon = asyncio.Event()
@@ -363,7 +362,7 @@ class Terminal:
         await self._guarded(self._receive(message))
 
     async def _receive(self, message: bytes) -> None:
-        self._is_elsewhere = self._shop.has_elsewhere(message)
+        self._signed_twice = self._shop.judge(message)
         await self._machines.received(message)
 
     def _took(self, pay: bytes) -> None:
@@ -371,8 +370,8 @@ class Terminal:
 
     def _shown(self, show: Show, about: Payer | Request | None) -> None:
         facts = facts_of(show, about)
-        if show.refusal is Refusal.CONFLICT and self._is_elsewhere:
-            facts["text"] = ELSEWHERE
+        if show.refusal is Refusal.CONFLICT and self._signed_twice:
+            facts["text"] = self._signed_twice
         self._tell("show", **facts)
         if show.view in _DONE:
             self._sync_soon.set()

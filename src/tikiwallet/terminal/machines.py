@@ -71,6 +71,7 @@ from tikiwallet.terminal.receipt import Deal
 _UNKNOWN: Final = Tip(0, b"", 0)  # nothing of a chain
 _NOTHING: Final[Mapping[bytes, Tip]] = MappingProxyType({})
 _STALE_NEWS_MOST: Final = 64  # that one line may bring
+_WORTH_LESS: Final = frozenset({RequestStage.PARTIAL, RequestStage.REJECTED})
 
 _State = TypeVar("_State", Payer, Payee)
 
@@ -415,7 +416,7 @@ class Machines:
         """After a start: each purse has heard of them, unless power was lost in between."""
         async with self._turn:
             for request in sorted(requests, key=lambda one: one.answered_at):
-                if request.pay and request.stage is not RequestStage.REJECTED:
+                if request.pay and request.stage not in _WORTH_LESS:
                     await self._gain(request)
 
     async def _gain(self, request: Request) -> None:

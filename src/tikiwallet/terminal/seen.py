@@ -6,7 +6,7 @@ count as taken. So another till can keep one back, but cannot make one up.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from tikiwallet.offline import evidence
@@ -23,9 +23,16 @@ ELSEWHERE: Final = (
     "Already used at another till: the payer has signed another payment in this one's place. Hand"
     " nothing over; both payments are kept as proof."
 )
+PASSED_ON: Final = (
+    "The money passed on here came from {name}, who has signed another payment in its place. Hand"
+    " nothing over; both payments are kept as proof."
+)
 _TWICE: Final = (
     "{name} has signed two payments in one place, one of them at another till. Both are kept as"
     " proof. Sync soon: whichever reaches the service first is paid first."
+)
+_SHOWN_TWICE: Final = (
+    "{name} has signed two payments in one place, and both were shown here. They are kept as proof."
 )
 _TOLD_MOST: Final = 16_384  # of other tills; some 10 MB
 _CLAIMED: Final = CLAIM_HOURS * 3_600
@@ -143,38 +150,44 @@ class SeenPayments:
             raise Lied("a payment that its payer did not sign")
         return pay
 
-    def judge(self, pay: Pay) -> bool:
-        """Whether another till took a payment that contradicts `pay`, which is signed. Two that
-        contradict each other are kept as proof, wherever they were taken."""
+    def judge(self, pay: Pay, beside: Sequence[Pay] = ()) -> Pay | None:
+        """What was taken here or by another till, or is shown `beside` it, and contradicts `pay`,
+        which is signed. The two are kept as proof."""
         this = Taken.of(pay)
-        for known in self._of_pass.get(this.payer, ()):
-            if contradict(this, Taken.of(known)):
-                self._keep(known, pay)
-                return known.hash in self._told
-        return False
+        for other in [*self._of_pass.get(this.payer, []), *beside]:
+            if other.payer.id == this.payer and contradict(this, Taken.of(other)):
+                self._keep(other, pay)
+                return other
+        return None
 
-    def judge_shown(self, message: bytes) -> bool:
-        """The same of a message that a payer shows, which may be anything, and of all that is
-        passed on with it."""
+    def judge_shown(self, message: bytes) -> str | None:
+        """Judges a message that a payer shows, which may be anything, and all that is passed on
+        with it. In words who signed twice, where the machine's own would not tell it."""
         try:
-            pays = chain.read(message).pays
+            shown = chain.read(message)
         except Malformed:
-            return False
+            return None
         known = self._machines.known
         real = [
             pay
-            for pay in pays
+            for pay in shown.pays
             if known and known.has_issued(pay.payer) and pay.is_signed_by(pay.payer.key)
         ]
-        judged = [self.judge(pay) for pay in real]  # each may be a proof
-        return any(judged)
+        judged = [(pay, self.judge(pay, real[:at])) for at, pay in enumerate(real)]  # all of them
+        for pay, other in judged:
+            if other and pay.payer.id != shown.pay.payer.id:
+                return PASSED_ON.format(name=pay.payer.name)
+            if other and other.hash in self._told:
+                return ELSEWHERE
+        return None
 
     def _keep(self, one: Pay, other: Pay) -> None:
         id = one.payer.id
         if one.payer.hash != other.payer.hash or self._journal.read(Shelf.PROOF, id):
             return
         self._journal.write(Change(Shelf.PROOF, id, packed((one.raw, other.raw))))
-        self._twice(other, _TWICE.format(name=other.payer.name))
+        words = _TWICE if one.hash in self._pays else _SHOWN_TWICE
+        self._twice(other, words.format(name=other.payer.name))
 
     def proofs(self) -> list[dict[str, Any]]:
         """Each pass whose key signed twice, as a document that proves itself

@@ -66,8 +66,8 @@ class Shop:
         self._seen.took(pay)
         self._tills.tell(pay)
 
-    def has_elsewhere(self, message: bytes) -> bool:
-        """Whether a payer shows a payment in whose place another till took one."""
+    def judge(self, message: bytes) -> str | None:
+        """Who signed twice for what a payer shows, in words that only a shop's till knows."""
         return self._seen.judge_shown(message)
 
     def proofs(self) -> list[dict[str, Any]]:

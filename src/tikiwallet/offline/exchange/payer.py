@@ -105,6 +105,8 @@ _AFTER = {
     Outcomes.REJECTED: Stage.RETURNED,
     Outcomes.CONFLICT: Stage.CONFLICT,
 }
+# Of a payment to this pass: who passes it on would stand for what it lacks.
+_WORTH_LESS = frozenset({Outcomes.PARTIAL, Outcomes.VOIDED, Outcomes.RETURNED, Outcomes.REJECTED})
 
 
 def step(payer: Payer, event: Event) -> Step:
@@ -372,8 +374,10 @@ def _gained(payer: Payer, data: bytes) -> Step:
 
 
 def _outcome(payer: Payer, event: Outcome) -> Step:
-    """The hash is that of the PAY, the VOID or the CLOSE."""
+    """The hash is that of the PAY, the VOID or the CLOSE, or of a received payment."""
     payment = payer.purse.payment(event.hash)
+    if payment is None and event.outcome in _WORTH_LESS:
+        return _lost(payer, event.hash)
     if payment is None:
         return _taken(payer, event.hash)
     stage = _AFTER.get(event.outcome, payment.stage)
@@ -383,6 +387,15 @@ def _outcome(payer: Payer, event: Outcome) -> Step:
     if stage is Stage.CONFLICT:
         purse = purse.lost()
     return _storing(replace(payer, purse=purse), payment.hash)
+
+
+def _lost(payer: Payer, hash: bytes) -> Step:
+    """A received payment is passed on no more; a PAY that waits for its signature might name it."""
+    purse = payer.purse.losing(hash)
+    if purse is payer.purse:
+        return _taken(payer, hash)
+    front = Stage.REVIEW if payer.front is Stage.CONFIRMED else payer.front
+    return _storing(replace(payer, purse=purse, front=front))
 
 
 def _taken(payer: Payer, hash: bytes) -> Step:

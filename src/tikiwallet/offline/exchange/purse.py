@@ -145,6 +145,14 @@ class Purse:
             return self
         return replace(self, received=(*self.received, link.raw)) if fits((*links, link)) else self
 
+    def losing(self, hash: bytes) -> "Purse":
+        """Without the received payment that has this hash; the same where its own payments name
+        that, or, in doubt, may name it."""
+        place = next((at for at, one in enumerate(self.links) if one.pay.hash == hash), -1)
+        if place < len(self.sources_for(0)) or self.doubt is not Doubt.NONE:
+            return self
+        return replace(self, received=self.received[:place] + self.received[place + 1 :])
+
     def draft(self, invite: Invite, time: int) -> Pay:
         """The next PAY, unsigned."""
         return Pay(

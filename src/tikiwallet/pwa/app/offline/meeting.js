@@ -12,7 +12,7 @@ import { unlock } from "./keystore.js";
 import { parse } from "./messages.js";
 import { step as stepPayee } from "./payee.js";
 import { step as stepPayer } from "./payer.js";
-import { answerTo as paymentFor, leftOf, paymentOf } from "./purse.js";
+import { answerTo as paymentFor, canGain, gaining, leftOf, paymentOf } from "./purse.js";
 import { askedWith } from "./till.js";
 
 /** @typedef {import("./holdings.js").PassRow} PassRow */
@@ -299,21 +299,23 @@ export async function take(id, text) {
 /** A pass that may pass on what it received is told of it. Called whenever a payment may have been accepted. */
 async function gain() {
   for (const { id, payer } of /** @type {PassRow[]} */ (await readAll("passes"))) {
-    const { limits } = await parse("pass", payer.purse.own);
-    if (limits.hops) for (const chain of await accepted(payer.purse)) await tell("payer", id, { type: "gained", chain });
+    let { purse } = payer;
+    for (const link of (await canGain(purse)) ? await accepted() : []) {
+      const next = await gaining(purse, link);
+      if (next !== purse) await tell("payer", id, { type: "gained", chain: bundleOf(link) });
+      purse = next;
+    }
   }
 }
 
 /** Not what the service has found to be worth less. @type {ReadonlySet<import("./till.js").Stage>} */
 const ACCEPTED = new Set(["accepted", "receipt_sent", "uploaded", "credited"]);
 
-/** @param {import("./purse.js").Purse} purse @returns {Promise<Bytes[]>} payments to its pass that it does not know of */
-async function accepted({ own, received = [] }) {
+/** @returns {Promise<import("./chain.js").Link[]>} all payments that were accepted */
+async function accepted() {
   const tills = /** @type {TillRow[]} */ (await readAll("tills"));
   const requests = tills.flatMap(({ payee }) => payee.till.requests).filter(({ stage }) => ACCEPTED.has(stage));
-  const links = await Promise.all(requests.filter(({ receipt }) => receipt.length).map(({ pay, invite }) => linkOf(pay, invite)));
-  const chains = links.filter(({ invite }) => sameBytes(invite.payee.raw, own)).map(bundleOf);
-  return chains.filter((chain) => !received.some((one) => sameBytes(one, chain)));
+  return Promise.all(requests.filter(({ receipt }) => receipt.length).map(({ pay, invite }) => linkOf(pay, invite)));
 }
 
 // By a link, over which messages come as they are.

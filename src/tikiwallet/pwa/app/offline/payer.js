@@ -50,6 +50,8 @@ const AFTER = {
   rejected: "returned",
   conflict: "conflict",
 };
+/** Of a payment to this pass: who passes it on would stand for what it lacks. @type {ReadonlySet<string>} */
+const WORTH_LESS = new Set(["partial", "voided", "returned", "rejected"]);
 /** @type {Partial<Record<Stage, import("./effects.js").View>>} */
 const VIEWS = {
   receipted: "accepted",
@@ -310,14 +312,21 @@ async function gained(payer, chain) {
   return purse === payer.purse ? [payer, []] : storing({ ...payer, purse });
 }
 
-/** The hash is that of the PAY, the VOID or the CLOSE. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
+/** The hash is that of the PAY, the VOID or the CLOSE, or of a received payment. @param {Payer} payer @param {EventOf<"outcome">} event @returns {Promise<Step>} */
 async function outcome(payer, { hash, outcome: word }) {
   const payment = purses.paymentOf(payer.purse, hash);
   const stage = AFTER[word];
-  if (!payment) return taken(payer, hash);
+  if (!payment) return WORTH_LESS.has(word) ? lost(payer, hash) : taken(payer, hash);
   if (!stage || payment.stage === stage) return [payer, []];
   const purse = purses.changed(payer.purse, { ...payment, stage });
   return storing({ ...payer, purse: stage === "conflict" ? purses.lost(purse) : purse }, hash);
+}
+
+/** A received payment is passed on no more; a PAY that waits for its signature might name it. @param {Payer} payer @param {Bytes} hash @returns {Promise<Step>} */
+async function lost(payer, hash) {
+  const purse = await purses.losing(payer.purse, hash);
+  if (purse === payer.purse) return taken(payer, hash);
+  return storing({ ...payer, purse, front: payer.front === "confirmed" ? "review" : payer.front });
 }
 
 /** @param {Payer} payer @param {Bytes} hash of the VOID or CLOSE that the server has @returns {Promise<Step>} */

@@ -134,15 +134,27 @@ export async function asSent(purse, { pay }) {
   return sources ? withSources(pay, (await receivedOf(purse)).slice(0, sources.length)) : pay;
 }
 
+/** @param {Purse} purse @returns {Promise<boolean>} may it pass on one payment more than it can now? */
+export async function canGain({ own, close, doubt, received = [] }) {
+  const { amount, limits } = await parse("pass", own);
+  return close.length === 0 && doubt !== "lost" && amount > 0 && limits.hops > 0 && received.length < SOURCES_MAX;
+}
+
 /** @param {Purse} purse @param {Link} link @returns {Promise<Purse>} with one more payment that it may pass on; the same where that may not be */
 export async function gaining(purse, link) {
   const [own, received] = [await holderOf(purse), await receivedOf(purse)];
-  const isOpen = purse.close.length === 0 && purse.doubt !== "lost";
   const isNew = !received.some(({ pay }) => sameBytes(pay.hash, link.pay.hash));
   const isOwn = sameBytes(link.invite.payee.raw, own.raw) && sameBytes(link.pay.payeePass, own.id);
-  const mayBe = own.amount > 0 && link.hops < own.limits.hops && received.length < SOURCES_MAX;
-  if (!isOpen || !isNew || !isOwn || !mayBe || !fits([...received, link])) return purse;
+  const mayBe = link.hops < own.limits.hops && (await canGain(purse));
+  if (!isNew || !isOwn || !mayBe || !fits([...received, link])) return purse;
   return { ...purse, received: [...(purse.received ?? []), bundleOf(link)] };
+}
+
+/** @param {Purse} purse @param {Bytes} hash @returns {Promise<Purse>} without that received payment; the same where its own name it, or, in doubt, may */
+export async function losing(purse, hash) {
+  const place = (await receivedOf(purse)).findIndex(({ pay }) => sameBytes(pay.hash, hash));
+  if (place < (await sourcesFor(purse, 0)).length || purse.doubt !== "none") return purse;
+  return { ...purse, received: purse.received?.filter((_, at) => at !== place) };
 }
 
 /** @param {Purse} purse @param {number} time @returns {Promise<import("./messages.js").CloseFields>} with the next PAY's sequence number */
