@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import typer
-from tests.offline.settling import World, item, running_world
-from tests.servers import DatabaseUrls
+from tests.offline.settling import World, item
 from typer.testing import CliRunner
 
 from tikiwallet import ids
@@ -16,12 +15,6 @@ from tikiwallet.offline.commands import Books, add_operator_commands, stranger_c
 from tikiwallet.offline.conflicts import Thawing
 
 DAY = 24 * 3_600
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def told(world: World, *arguments: str) -> str:

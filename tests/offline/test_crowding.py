@@ -1,20 +1,10 @@
 """Keys that sign without end fill no table, and accomplices keep nobody out."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-from tests.offline.settling import SGD, World, item, running_world
+from tests.offline.settling import SGD, World, item
 from tests.offline.test_settlement import conflicts, settle, told
-from tests.servers import DatabaseUrls
 
 from tikiwallet.money import Money
 from tikiwallet.offline.conflicts import PROOFS_MAX
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def test_a_key_that_signs_without_end_fills_no_table(world: World) -> None:

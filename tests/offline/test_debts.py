@@ -1,23 +1,14 @@
 """Debts end when they are paid, when there is no wallet any more, or when they are written off."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from tests.offline.settling import Phone, World, item, running_world, void_item
+from tests.offline.settling import Phone, World, item, void_item
 from tests.offline.test_settlement import DAY, contested_at_rest, forked, later, settle
-from tests.servers import DatabaseUrls
 
 from tikiwallet import ids
 from tikiwallet.clock import from_us
 from tikiwallet.errors import NotFound
 from tikiwallet.ledger.transactions import CloseAccount, SetLimits
 from tikiwallet.offline.wire.messages import Pay
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def owing(world: World) -> tuple[Phone, Phone]:

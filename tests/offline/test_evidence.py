@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,14 @@ from tests.offline.settling import (
     World,
     close_item,
     item,
-    running_world,
     void_item,
 )
-from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import DoesNotProve, verify
 from tikiwallet.offline.wire.keys import PrivateKey
 
 KINDS = ["sequence", "sum", "chain", "close", "two closes", "void", "void first", "void passed on"]
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 def contradiction(kind: str, payer: Phone, shop: Phone) -> list[Brought]:

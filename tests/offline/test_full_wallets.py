@@ -1,7 +1,6 @@
 """A payee whose wallet is full is paid what it has room for, and keeps nobody for good."""
 
 import os
-from collections.abc import AsyncIterator
 
 import pytest
 from tests.offline.passing import CREDITED, paid, state_of
@@ -11,24 +10,16 @@ from tests.offline.settling import (
     Phone,
     World,
     item,
-    running_world,
     void_item,
 )
 from tests.offline.test_commands import told as printed
 from tests.offline.test_settlement import DAY, debts, later, settle, told
-from tests.servers import DatabaseUrls
 
 from tikiwallet import ids
 from tikiwallet.errors import NotFound
 from tikiwallet.ledger.transactions import Result, SetLimits
 from tikiwallet.offline.intents import COLUMNS, intent_of
 from tikiwallet.offline.wire.messages import Pay
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def fill(world: World, phone: Phone, ceiling: int) -> None:

@@ -1,18 +1,9 @@
 """One loss is made good once, through however many passes its money goes, and however late."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from tests.offline.passing import CREDITED, fork, paid, state_of
-from tests.offline.settling import CLAIM_SECONDS, PASS_SECONDS, World, running_world
+from tests.offline.settling import CLAIM_SECONDS, PASS_SECONDS, World
 from tests.offline.test_settlement import DAY, debts, later, settle, told
-from tests.servers import DatabaseUrls
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def test_through_two_passes_of_one_person(world: World) -> None:

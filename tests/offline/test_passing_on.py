@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
@@ -13,21 +12,13 @@ from tests.offline.settling import (
     World,
     close_item,
     item,
-    running_world,
 )
-from tests.offline.test_settlement import DAY, Died, Dying, conflicts, later, settle, told
-from tests.servers import DatabaseUrls
+from tests.offline.test_settlement import DAY, Died, conflicts, dying, later, settle, told
 
 from tikiwallet.ledger.transactions import CloseAccount
 from tikiwallet.money import CURRENCIES
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.wire.messages import Pay
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 @pytest.mark.parametrize("source_first", [True, False])
@@ -279,22 +270,18 @@ async def test_the_same_chains_at_once_from_all_sides(world: World) -> None:
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_crash_on_the_way(world: World, after: bool, again: bool) -> None:
     ann, ben, cem = await one_hop(world)
-    dying = World.over(
-        world.stack,
-        world.keys_dir,
-        Dying(world.stack.ledger, after=after),  # type: ignore[arg-type]
-    )
+    broken = dying(world, after=after)
     source, first = paid(ann, ben, 300)
     pay, second = paid(ben, cem, 350, source)
     with pytest.raises(Died):
-        await settle(dying, cem, first, second)
+        await settle(broken, cem, first, second)
     assert await world.escrow_of(ben) == (400 if after else 100)
     if not again:
         await later(world, 20)
         assert await world.escrow_of(ben) == 400
     await settle(world, ben, first)
     with pytest.raises(Died):
-        await settle(dying, cem, first, second)
+        await settle(broken, cem, first, second)
     if again:
         assert told(await settle(world, cem, first, second))[1] == (CREDITED, 350, None)
     else:
@@ -307,15 +294,11 @@ async def test_a_crash_on_the_way(world: World, after: bool, again: bool) -> Non
 async def test_what_is_on_its_way_into_escrow_is_waited_for(world: World) -> None:
     """The source is decided and not posted: Ben's wallet does not pay for a slow ledger."""
     ann, ben, cem = await one_hop(world, wallet=500)
-    dying = World.over(
-        world.stack,
-        world.keys_dir,
-        Dying(world.stack.ledger, after=False),  # type: ignore[arg-type]
-    )
+    broken = dying(world, after=False)
     source, first = paid(ann, ben, 300)
     pay, second = paid(ben, cem, 350, source)
     with pytest.raises(Died):
-        await settle(dying, ben, first)
+        await settle(broken, ben, first)
     assert told(await settle(world, cem, second)) == [("settling", 100, None)]
     await later(world, 20)
     await later(world, 20)

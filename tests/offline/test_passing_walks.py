@@ -2,23 +2,16 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from tests.offline.passing import CREDITED
-from tests.offline.settling import CLAIM_SECONDS, PASS_SECONDS, Phone, World, item, running_world
+from tests.offline.settling import CLAIM_SECONDS, PASS_SECONDS, Phone, World, item
 from tests.offline.test_settlement import DAY, frozen, later, settle
-from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.wire.messages import Pay
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 @dataclass

@@ -1,8 +1,5 @@
 """Names and memos in signed messages are sealed where they are kept, and sealed anew."""
 
-from collections.abc import AsyncIterator
-
-import pytest
 from tests.offline.settling import (
     CLAIM_SECONDS,
     PASS_SECONDS,
@@ -10,10 +7,8 @@ from tests.offline.settling import (
     World,
     close_item,
     item,
-    running_world,
     void_item,
 )
-from tests.servers import DatabaseUrls
 
 from tikiwallet.identity.resealing import reseal
 from tikiwallet.identity.sealing import Sealing, add_key
@@ -23,12 +18,6 @@ from tikiwallet.offline.sealed import DEVICE_NAME, SEALED
 
 # Devices come into the model's world with no name that opens.
 MESSAGES = [column for column in SEALED if column != DEVICE_NAME]
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def all_kinds(world: World) -> tuple[Phone, Phone]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from uuid import UUID
@@ -16,10 +16,8 @@ from tests.offline.settling import (
     World,
     close_item,
     item,
-    running_world,
     void_item,
 )
-from tests.servers import DatabaseUrls
 
 from tikiwallet.database.pool import AnyConnection
 from tikiwallet.ledger.transactions import (
@@ -40,12 +38,6 @@ from tikiwallet.offline.wire.keys import PrivateKey
 from tikiwallet.offline.wire.messages import Pass, Pay
 
 DAY = 24 * 3_600
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def settle(world: World, phone: Phone, *items: Brought) -> list[Answer]:
@@ -419,6 +411,12 @@ class Dying:
         return answered
 
 
+def dying(world: World, *, after: bool) -> World:
+    """The same, over a ledger that dies before or after it posts."""
+    ledger = Dying(world.stack.ledger, after=after)
+    return World.over(world.stack, world.keys_dir, ledger)  # type: ignore[arg-type]
+
+
 class Died(Exception):
     """The process is gone."""
 
@@ -429,15 +427,11 @@ async def test_a_crash_between_deciding_posting_and_recording(
     world: World, after: bool, again: bool
 ) -> None:
     payer, shop = await world.phone(), await world.phone(0)
-    dying = World.over(
-        world.stack,
-        world.keys_dir,
-        Dying(world.stack.ledger, after=after),  # type: ignore[arg-type]
-    )
+    broken = dying(world, after=after)
     invites = [shop.invite(100), shop.invite(200)]
     items = [item(invite, payer.pay(invite)) for invite in invites]
     with pytest.raises(Died):
-        await settle(dying, shop, *items)
+        await settle(broken, shop, *items)
     assert await world.holds(shop) == (300 if after else 0)
     if again:
         answers = await settle(world, shop, *items)

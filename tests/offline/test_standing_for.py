@@ -1,7 +1,6 @@
 """Whoever passes money on stands for it: sources that turn out to be worth less, were called off or
 spent twice."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import permutations
 
@@ -13,31 +12,23 @@ from tests.offline.settling import (
     Phone,
     World,
     item,
-    running_world,
     void_item,
 )
 from tests.offline.test_settlement import (
     DAY,
     Died,
-    Dying,
     conflicts,
     debts,
+    dying,
     frozen,
     later,
     settle,
     told,
 )
-from tests.servers import DatabaseUrls
 
 from tikiwallet.offline.claims import Brought
 from tikiwallet.offline.evidence import verify
 from tikiwallet.offline.wire.messages import Invite, Pay, Receipt
-
-
-@pytest.fixture
-async def world(database_urls: DatabaseUrls) -> AsyncIterator[World]:
-    async with running_world(database_urls) as running:
-        yield running
 
 
 async def test_who_spoils_a_source_afterwards_stands_for_it(world: World) -> None:
@@ -280,13 +271,12 @@ async def test_what_waits_for_what_waits_itself_is_no_debt_yet(world: World) -> 
     """Ann's payment is decided and not posted; nothing is lost along the chain from it."""
     ann, dee = await world.phone(1_000), await world.phone(0)
     ben, cem = await world.phone(10, hops=1), await world.phone(10, hops=2)
-    slow = Dying(world.stack.ledger, after=False)
-    dying = World.over(world.stack, world.keys_dir, slow)  # type: ignore[arg-type]
+    broken = dying(world, after=False)
     one, first = paid(ann, ben, 300)
     two, second = paid(ben, cem, 310, one)
     three, third = paid(cem, dee, 320, two)
     with pytest.raises(Died):
-        await settle(dying, ben, first)
+        await settle(broken, ben, first)
     await settle(world, cem, second)
     await settle(world, dee, third)
     assert [(await world.claim(pay))["state"] for pay in (one, two, three)] == [

@@ -239,13 +239,19 @@ async def test_another_root_is_refused(town: Town, tmp_path: Path) -> None:
         assert "another root key" in refused(one, "sync")
 
 
+async def loaded(town: Town, folder: Path, amount: int) -> tuple[list[Shop], list[Sync]]:
+    """A terminal for each of the people, with so much set aside."""
+    shops = [Shop(folder / one.username, one.phone, time.time) for one in town.people]
+    syncs = [Sync(shop.journal, shop.machines, town.url) for shop in shops]
+    for sync, person in zip(syncs, town.people, strict=True):
+        await sync.sign_in(person.phone, f"long enough {person.username}")
+        await sync.load(amount, "SGD", None)
+    return shops, syncs
+
+
 async def test_payments_settle_whoever_uploads(town: Town, tmp_path: Path) -> None:
     people = town.people
-    shops = [Shop(tmp_path / one.username, one.phone, time.time) for one in people]
-    syncs = [Sync(shop.journal, shop.machines, town.url) for shop in shops]
-    for sync, person in zip(syncs, people, strict=True):
-        await sync.sign_in(person.phone, f"long enough {person.username}")
-        await sync.load(1_000, "SGD", None)
+    shops, syncs = await loaded(town, tmp_path, 1_000)
     before = [await available(town, person) for person in people]
     await paid(shops[0], shops[1], 400)
     await paid(shops[1], shops[0], 100)
@@ -275,11 +281,7 @@ async def hops(town: Town) -> AsyncIterator[None]:
 async def test_what_was_passed_on_settles_whoever_uploads(town: Town, tmp_path: Path) -> None:
     """To and fro, each time with what came before."""
     people = town.people
-    shops = [Shop(tmp_path / one.username, one.phone, time.time) for one in people]
-    syncs = [Sync(shop.journal, shop.machines, town.url) for shop in shops]
-    for sync, person in zip(syncs, people, strict=True):
-        await sync.sign_in(person.phone, f"long enough {person.username}")
-        await sync.load(500, "SGD", None)
+    shops, syncs = await loaded(town, tmp_path, 500)
     before = [await offline(town, person) for person in people]
     await paid(shops[0], shops[1], 400)
     await paid(shops[1], shops[0], 700)

@@ -63,14 +63,22 @@ class Brought(NamedTuple):
 class KnownPass:
     """What never changes about a pass that was signed here."""
 
-    id: bytes
     device: int
     person: int
     wallet: int
     escrow: int | None
     key: PublicKey
-    hash: bytes
     terms: Terms
+
+    @property
+    def id(self) -> bytes:
+        """The pass's."""
+        return self.terms.id
+
+    @property
+    def hash(self) -> bytes:
+        """The PASS's."""
+        return self.terms.hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,13 +290,11 @@ def _same(shown: Pass, passes: dict[bytes, KnownPass]) -> KnownPass | None:
 
 def _known_pass(row: Any) -> KnownPass:
     return KnownPass(
-        id=row["id"].bytes,
         device=row["device"],
         person=row["person"],
         wallet=row["wallet"],
         escrow=row["escrow"],
         key=PublicKey(row["public_key"]),
-        hash=row["hash"],
         terms=Terms(
             id=row["id"].bytes,
             hash=row["hash"],

@@ -89,11 +89,12 @@ _OWED: Final = """
     ) AS owed
     GROUP BY currency ORDER BY currency
 """
-_PAGE: Final = """
-    SELECT *, CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END
-        AS state
+# Of a debt: open, paid, or why it has ended.
+STATE: Final = "CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END"
+_PAGE: Final = f"""
+    SELECT *, {STATE} AS state
     FROM offline.debt WHERE debtor = $1 AND id < $2 ORDER BY id DESC LIMIT $3
-"""
+"""  # noqa: S608
 _CURSOR: Final = "o"
 _IS_OPEN: Final = "SELECT next_check_at IS NOT NULL FROM offline.debt WHERE id = $1"
 _log = logs.get(__name__)

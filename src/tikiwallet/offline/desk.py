@@ -136,9 +136,7 @@ class Desk:
             self._receipt(before, reading)
             return
         named = [self.named[hash] for hash in reading.sources]
-        payment = reading.payment(
-            tuple(one.source_of(payer.known.id, payer.known.terms) for one in named)
-        )
+        payment = reading.payment(tuple(one.source_of(payer.known.terms) for one in named))
         seconds = self.now // SECOND
         if before is None and self._is_crowded(payer, payee, payment, claimed=claimed):
             self.crowded.add(reading.hash)

@@ -43,9 +43,9 @@ class Named(NamedTuple):
     reason: Reason | None = None
     void: bytes | None = None
 
-    def source_of(self, pass_id: bytes, terms: Terms) -> Source:
-        """What it is to a payment from this pass."""
-        fits = self.payee_pass == pass_id and self.currency == terms.currency
+    def source_of(self, terms: Terms) -> Source:
+        """What it is to a payment from the pass with these terms."""
+        fits = self.payee_pass == terms.id and self.currency == terms.currency
         seen = self.reason is not None and is_seen(self.reason)
         return Source(self.amount, self.hops, fits and not seen)
 
@@ -110,7 +110,7 @@ class Chains:
             reading = self.payments[hash]
             pay, payer = reading.pay, passes[reading.pay.payer.id]
             below = [self._judge(source, named, passes) for source in reading.sources]
-            sources = tuple(one.source_of(payer.id, payer.terms) for one in below)
+            sources = tuple(one.source_of(payer.terms) for one in below)
             reason = shown_rule(payer.terms, reading.payment(sources))
             hops = self.hops.get(hash, 0)
             named[hash] = Named(

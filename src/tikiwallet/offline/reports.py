@@ -14,6 +14,7 @@ from tikiwallet.ledger.port import Ledger
 from tikiwallet.ledger.transactions import State
 from tikiwallet.money import BY_NUMBER
 from tikiwallet.offline import evidence
+from tikiwallet.offline.debts import STATE
 from tikiwallet.offline.deciding import Contradiction, Scope
 from tikiwallet.offline.fund import caps_of
 from tikiwallet.offline.sealed import PASS, open_proof
@@ -77,11 +78,11 @@ _OWED: Final = """
     FROM (SELECT *, amount - paid - forgiven AS rest FROM offline.debt WHERE paid < amount) AS debt
     GROUP BY currency
 """
-_DEBTS: Final = """
+_DEBTS: Final = f"""
     SELECT id, debtor, creditor, currency, amount, paid, forgiven, since, creditor_account,
-        CASE WHEN next_check_at IS NOT NULL THEN 'open' ELSE coalesce(ended, 'paid') END AS state
+        {STATE} AS state
     FROM offline.debt ORDER BY id DESC LIMIT $1
-"""
+"""  # noqa: S608
 _DAY_US: Final = 86_400_000_000
 
 
@@ -101,6 +102,7 @@ class Reports:
         self._sealing = sealing
         self._root = root
         self._now = now
+        self._waiting = Waiting(database, ledger, now)
 
     async def passes(
         self,
@@ -136,7 +138,6 @@ class Reports:
         payments that wait for room in a wallet."""
         passes = await self._database.fetch(_EXPOSURE, from_us(self._now()))
         claims = await self._database.fetch(_CLAIMS)
-        waiting = Waiting(self._database, self._ledger, self._now)
         return {
             "passes": [
                 {
@@ -160,7 +161,7 @@ class Reports:
                 }
                 for row in claims
             ],
-            "waiting": await waiting.page(PAGE),
+            "waiting": await self._waiting.page(PAGE),
         }
 
     async def conflicts(self, limit: int = PAGE) -> list[dict[str, Any]]:
